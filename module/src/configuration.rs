@@ -91,8 +91,8 @@ impl Configuration {
             ended: source.map(Subscription::new),
             _ticks: ticks,
         };
-        if let Some(list) = configuration.ended.as_ref().and_then(Subscription::list) {
-            configuration.share_ended_sessions(&list);
+        if let Some(subscription) = &configuration.ended {
+            configuration.follow(subscription.list().as_ref());
         }
         Ok(configuration)
     }
@@ -138,6 +138,17 @@ impl Configuration {
         self.share_ended_sessions(&list);
         if let Some(subscription) = &self.ended {
             subscription.publish(list);
+        }
+    }
+
+    /// Lets no gateway poll the list of ended sessions, which each would do at first: only that of the configuration which
+    /// [begins](Role::Begins) to poll. `list`: what another configuration has polled.
+    fn follow(&self, list: Option<&Arc<EndedSessions>>) {
+        for thread in &self.workers {
+            thread.worker.with_gateway(|gateway| {
+                let list = Arc::clone(list.unwrap_or_else(|| gateway.ended_sessions()));
+                gateway.share_ended_sessions(&list);
+            });
         }
     }
 

@@ -20,5 +20,7 @@ mod envoy;
 mod memories;
 mod secrets;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod waiting;

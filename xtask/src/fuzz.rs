@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use demo_system::files;
 
+use crate::compiler::host;
 use crate::jobs::Job;
 use crate::result::Result;
 use crate::tools::apt;
@@ -117,16 +118,6 @@ fn build() -> Result<()> {
 /// A folder of its own, since the flags differ.
 fn folder() -> PathBuf {
     workspace::target().join("fuzz-build")
-}
-
-/// The target of this machine, for `--target`: without `--target`, build scripts and macros would be built with the flags too.
-fn host() -> Result<String> {
-    let version = command::output(Command::new("rustc").arg("-vV"))
-        .ok_or("running `rustc -vV` failed: check that rustc is on PATH")?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host
-        .ok_or("the output of `rustc -vV` has no line that begins with `host:`: check which rustc is on PATH")?
-        .to_owned())
 }
 
 fn program(target: &str) -> Result<Command> {

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod client_matrix;
 mod command;
+mod compiler;
 mod compose;
 mod control_planes;
 mod deny;
@@ -16,6 +17,7 @@ mod jobs;
 mod newcomer;
 mod programs;
 mod result;
+mod sanitize;
 mod scale;
 mod spa;
 mod stamp;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         }),
         Some((&"image", rest)) => image::Flags::parse(rest).and_then(image::run),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
+        Some((&"sanitize", names)) => sanitize::run(names),
         Some((&"bench", arguments)) => bench::run(arguments),
         Some((&"scale", sizes)) => scale::run(sizes),
         Some((&"deny", [])) => deny::run(),

@@ -7,7 +7,7 @@ struct Command {
     text: &'static [&'static str],
 }
 
-const COMMANDS: [Command; 17] = [
+const COMMANDS: [Command; 18] = [
     Command {
         name: "up",
         synopsis: "up [--check] [--no-envoy] [--replicas]",
@@ -80,6 +80,15 @@ const COMMANDS: [Command; 17] = [
         text: &[
             "fuzzes each TARGET, or all targets, for N seconds each (default: 120);",
             "--minimise: does not fuzz, and keeps in fuzz/corpus the fewest inputs with the same coverage",
+        ],
+    },
+    Command {
+        name: "sanitize",
+        synopsis: "sanitize [NAME…]",
+        text: &[
+            "runs the tests of the core, the shell and the native module, which has a simulated Envoy there, with",
+            "a nightly toolchain under AddressSanitizer with LeakSanitizer, ThreadSanitizer and Miri, or under those",
+            "with these NAMEs (address, thread, miri), and says what it left out; it adds missing components to the toolchain",
         ],
     },
     Command {

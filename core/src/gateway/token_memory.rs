@@ -1,6 +1,9 @@
 //! What is known about the tokens of a stage: introspection responses about active tokens, and the introspections in
 //! progress. One gateway has it alone, or several share it, on any threads: then one introspection serves all of them.
 
+#[cfg(test)]
+mod interleavings;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -10,4 +10,6 @@
 mod callbacks;
 mod hooks;
 mod host;
+#[cfg(test)]
+pub(crate) mod simulation;
 mod stream_host;

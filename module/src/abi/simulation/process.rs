@@ -1,0 +1,62 @@
+//! What all threads of a simulated Envoy share.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use super::dispatcher::Dispatcher;
+use super::server::{Answer, Callout};
+
+/// How Envoy destroys a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// As 1.39: inside the call that ends it, before its callouts are cancelled.
+    V139,
+    /// As 1.40: after the present event, when its callouts have been cancelled.
+    V140,
+}
+
+impl Version {
+    /// Both.
+    pub(crate) const ALL: [Version; 2] = [Version::V139, Version::V140];
+}
+
+/// What the module holds, or must be told the end of.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) schedulers: AtomicUsize,
+    pub(super) filters: AtomicUsize,
+    pub(super) configurations: AtomicUsize,
+    /// Events that were scheduled for requests that had ended when they came.
+    pub(super) undelivered: AtomicUsize,
+}
+
+pub(super) struct Process {
+    pub(super) version: Version,
+    pub(super) validates: AtomicBool,
+    pub(super) main: Arc<Dispatcher>,
+    pub(super) workers: Vec<Arc<Dispatcher>>,
+    pub(super) server: Box<dyn Fn(&Callout) -> Answer + Send + Sync>,
+    pub(super) counts: Counts,
+    /// Lines of the log.
+    pub(super) lines: Mutex<Vec<String>>,
+}
+
+thread_local! {
+    static HERE: RefCell<Option<Arc<Process>>> = const { RefCell::new(None) };
+}
+
+/// Makes the present thread one of this process.
+pub(super) fn enter(process: &Arc<Process>) {
+    HERE.set(Some(Arc::clone(process)));
+}
+
+/// Makes the present thread one of no process.
+pub(super) fn exit() {
+    HERE.set(None);
+}
+
+/// Returns the process of the present thread of Envoy; `None` on a thread of the module.
+pub(super) fn here() -> Option<Arc<Process>> {
+    HERE.with_borrow(Option::clone)
+}

@@ -1,0 +1,100 @@
+//! The module in a simulated Envoy: the orders of events that break modules. Each test ends with an exit that finds nothing of
+//! the module left.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod configurations;
+mod ended_sessions;
+mod leaders;
+mod panics;
+mod requests;
+
+use std::sync::Arc;
+
+use crate::abi::simulation::{Answer, Callout, Gate, Head, Outcome, Plan, Upstream, When};
+
+/// A configuration with an introspection stage of its own: tests run beside each other in one process, which has one memory
+/// for each stage.
+fn configuration(stage: &str) -> String {
+    format!(
+        r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "login",
+            "client_id": "{stage}", "client_secret": {{"inline": "a secret"}}, "timeout_ms": 60000, "token_cache_entries": 100,
+            "response": "claims", "claim_to_headers": [{{"header_name": "x-sub", "claim_name": "sub"}}]}}}}"#
+    )
+}
+
+/// A request with an access token, which is forwarded and answered at once.
+fn plan(worker: usize, token: &str) -> Plan {
+    let authorization = format!("Bearer {token}");
+    let lines = [
+        (":method", "GET"),
+        (":path", "/"),
+        (":authority", "api.example.com"),
+        ("authorization", authorization.as_str()),
+    ];
+    Plan {
+        worker,
+        head: Head::of(&lines),
+        has_body: false,
+        upstream: Upstream::AtOnce,
+        metadata: [Vec::new(), Vec::new()],
+        fault: None,
+    }
+}
+
+/// The token of an introspection request.
+fn token(callout: &Callout) -> &str {
+    assert_eq!(
+        (callout.cluster.as_str(), callout.head.get(":method")),
+        ("login", Some("POST"))
+    );
+    let mut fields = callout.body.split('&');
+    let token = fields.find_map(|field| field.strip_prefix("token="));
+    token.expect("an introspection")
+}
+
+/// The token is active, and its subject is the token with this prefix.
+fn active(when: When, callout: &Callout) -> Answer {
+    let token = token(callout);
+    let body = format!(r#"{{"active": true, "sub": "user-of-{token}", "exp": 4000000000}}"#);
+    Answer::Http(when, 200, body)
+}
+
+fn inactive(when: When) -> Answer {
+    Answer::Http(when, 200, r#"{"active": false}"#.to_owned())
+}
+
+const AT_ONCE: When = When::Turns(0);
+
+fn gated(gate: &Arc<Gate>) -> When {
+    When::Open(Arc::clone(gate))
+}
+
+/// Panics unless the request was forwarded with its own token's claims.
+fn assert_forwarded(outcome: &Outcome, token: &str) {
+    match outcome {
+        Outcome::Forwarded(head, response) => {
+            assert_eq!(response.get(":status"), Some("200"));
+            assert_eq!(head.get("x-sub"), Some(format!("user-of-{token}").as_str()));
+            assert_eq!(head.get("authorization"), None);
+        }
+        Outcome::Replied(..) | Outcome::Left => panic!("{outcome:?}"),
+    }
+}
+
+/// Panics unless the module has answered the request with this status.
+fn assert_refused(outcome: &Outcome, expected: u32) {
+    match outcome {
+        Outcome::Replied(status, head, details) => {
+            assert_eq!(*status, expected, "{details}");
+            assert_eq!(head.get("content-type"), Some("application/json"));
+        }
+        Outcome::Forwarded(..) | Outcome::Left => panic!("{outcome:?}"),
+    }
+}
+
+fn assert_left(outcome: &Outcome) {
+    assert!(matches!(outcome, Outcome::Left), "{outcome:?}");
+}
