@@ -10,10 +10,11 @@ struct Command {
 const COMMANDS: [Command; 17] = [
     Command {
         name: "up",
-        synopsis: "up [--check] [--no-envoy] [--replicas]",
+        synopsis: "up [--check] [--native] [--no-envoy] [--replicas]",
         text: &[
             "starts the demo system and keeps it running until Ctrl-C, even if a part of it exits",
             "--check: walks through it in a browser instead, and exits with the result",
+            "--native: has the native module in Envoy, in place of the proxy-wasm module",
             "--no-envoy: does not start Envoy, which you start by hand",
             "--replicas: starts two replicas of the service, which share a Redis",
         ],

@@ -9,6 +9,11 @@ use crate::{command, workspace};
 const PROFILE: &str = "native";
 const FILE: &str = "libbff_module.so";
 
+/// The path of the module.
+pub(crate) fn module() -> PathBuf {
+    workspace::target().join(PROFILE).join(FILE)
+}
+
 /// Builds the module, and returns its path.
 pub(crate) fn build() -> Result<PathBuf> {
     let mut cargo = command::cargo();
@@ -20,5 +25,5 @@ pub(crate) fn build() -> Result<PathBuf> {
         &mut cargo,
         "see the compiler's message above",
     )?;
-    Ok(workspace::target().join(PROFILE).join(FILE))
+    Ok(module())
 }
