@@ -36,6 +36,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         filter: tools::native::build()?,
         ..artifacts.clone()
     };
+    environment.push(("NATIVE_MODULE", native.filter.clone().into()));
     let mut jobs = Vec::new();
     for binary in binaries::build()? {
         let mut job = binary.job(names);

@@ -110,9 +110,7 @@ mod tests {
         let (envoys, connections): (f64, f64) = (8.0, 2.5);
         let ends = 1.0 / connections;
         let share = |k: i32| ends * (1.0 - ends).powi(k - 1);
-        let sum: f64 = (1..500)
-            .map(|k| share(k) * envoys_reached(envoys, f64::from(k)))
-            .sum();
+        let sum: f64 = (1..500).map(|k| share(k) * envoys_reached(envoys, f64::from(k))).sum();
         assert!((envoys_reached_on_average(envoys, connections) - sum).abs() < 1e-9);
     }
 
