@@ -44,6 +44,13 @@ pub fn artifacts() -> Artifacts {
     Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The native module, which `cargo xtask test` has built.
+pub fn native_module() -> PathBuf {
+    let path = std::env::var_os("NATIVE_MODULE");
+    path.expect("missing NATIVE_MODULE: run the tests with `cargo xtask test`")
+        .into()
+}
+
 /// Like [`start`], with other programs.
 pub fn start_from(artifacts: Artifacts, change: impl FnOnce(&mut Options)) -> TestSystem {
     let directory = tempfile::Builder::new()

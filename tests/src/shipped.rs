@@ -42,7 +42,11 @@ pub fn start_with(shipped: Shipped) -> TestSystem {
             let digest = Sha256::digest(&module);
             let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             let served = ModuleServer::start(module, &sha256);
-            local.run(gateway::translate(&local, &served, &local.manifests("gateway/v1.9")));
+            local.run(gateway::translate(
+                &local,
+                Some(&served),
+                &local.manifests("gateway/v1.9"),
+            ));
         }
     }
     test

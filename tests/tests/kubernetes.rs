@@ -7,11 +7,12 @@ use std::process::{Command, Stdio};
 use bff_tests::http1::{Client, Request};
 use bff_tests::kubernetes::cluster::{Cluster, module};
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
+use bff_tests::kubernetes::envoy::Local;
 use bff_tests::kubernetes::gateway::{self, ModuleServer};
 use bff_tests::kubernetes::istio;
 use bff_tests::kubernetes::manifests::Manifest;
 use bff_tests::partner;
-use bff_tests::setup::eventually;
+use bff_tests::setup::{eventually, native_module};
 use bff_tests::user_agent::UserAgent;
 use demo_system::{Artifacts, Component};
 use serde_json::json;
@@ -24,7 +25,7 @@ fn run_istio(cluster: &Cluster, manifests: &[Manifest]) {
 
 fn run_gateway(cluster: &Cluster, served: &ModuleServer, manifests: &[Manifest]) {
     let local = cluster.local();
-    local.run(gateway::translate(&local, served, manifests));
+    local.run(gateway::translate(&local, Some(served), manifests));
 }
 
 fn hex_digest(bytes: &[u8]) -> String {
@@ -44,6 +45,33 @@ fn istios_traffic_extensions_lead_to_an_envoy_whose_three_entry_points_answer_ri
     let cluster = Cluster::start();
     run_istio(&cluster, &cluster.local().manifests("istio/traffic-extension"));
     all_three_entry_points_answer_right(&cluster, 401);
+}
+
+/// Runs with the manifests of a base that has the native module.
+fn run_native(cluster: &Cluster, base: &str) {
+    let local = Local {
+        module: native_module(),
+        ..cluster.local()
+    };
+    let manifests = local.manifests(base);
+    local.run(match base.starts_with("istio/") {
+        true => istio::translate(&local, &manifests),
+        false => gateway::translate(&local, None, &manifests),
+    });
+}
+
+#[test]
+fn istios_native_modules_lead_to_an_envoy_whose_three_entry_points_answer_right() {
+    let cluster = Cluster::start();
+    run_native(&cluster, "istio/native-module");
+    all_three_entry_points_answer_right(&cluster, 401);
+}
+
+#[test]
+fn envoy_gateways_native_modules_lead_to_an_envoy_whose_three_entry_points_answer_right() {
+    let cluster = Cluster::start();
+    run_native(&cluster, "gateway/v1.9+native-module");
+    all_three_entry_points_answer_right(&cluster, 404);
 }
 
 #[test]

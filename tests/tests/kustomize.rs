@@ -9,6 +9,20 @@ use serde_json::{Value, json};
 
 /// The kinds of the filters.
 const FILTERS: [&str; 3] = ["WasmPlugin", "TrafficExtension", "EnvoyExtensionPolicy"];
+/// Whether a manifest is a filter. In the native form for Istio it is an EnvoyFilter, as other settings are.
+fn is_filter(manifest: &Manifest) -> bool {
+    FILTERS.contains(&manifest.kind()) || native_filter(manifest).is_some()
+}
+
+/// The native module's filter in an EnvoyFilter.
+fn native_filter(manifest: &Manifest) -> Option<&Value> {
+    let filter = manifest
+        .content
+        .pointer("/spec/configPatches/0/patch/value/typed_config")?;
+    let kind = filter["@type"].as_str()?;
+    kind.ends_with(".DynamicModuleFilter").then_some(filter)
+}
+
 /// The kinds of the routes.
 const ROUTES: [&str; 2] = ["VirtualService", "HTTPRoute"];
 
@@ -63,7 +77,9 @@ fn an_overlay_with_other_names_has_all_of_them_and_none_of_the_examples() {
                 );
             });
         }
-        let all: BTreeSet<&String> = names.0.keys().collect();
+        // The chart of Istio's gateway has the pods, and so the image of the native module.
+        let is_elsewhere = |key: &String| base == "istio/native-module" && key == "module_image";
+        let all: BTreeSet<&String> = names.0.keys().filter(|key| !is_elsewhere(key)).collect();
         assert_eq!(found, all, "{base}");
     }
 }
@@ -105,11 +121,12 @@ fn a_name_that_an_overlay_does_not_have_is_an_error_that_says_which() {
 fn the_examples_are_the_bases_with_the_examples_names_and_in_them_the_filters_come_before_the_routes() {
     for base in BASES {
         let rendered = kustomize::of_base(base);
-        let places = |kinds: &[&str]| -> Vec<usize> {
-            let is_one = |(place, manifest): (usize, &Manifest)| kinds.contains(&manifest.kind()).then_some(place);
-            rendered.iter().enumerate().filter_map(is_one).collect()
+        let places_of = |is_one: &dyn Fn(&Manifest) -> bool| -> Vec<usize> {
+            let place = |(place, manifest): (usize, &Manifest)| is_one(manifest).then_some(place);
+            rendered.iter().enumerate().filter_map(place).collect()
         };
-        let (filters, routes) = (places(&FILTERS), places(&ROUTES));
+        let places = |kinds: &[&str]| places_of(&|manifest| kinds.contains(&manifest.kind()));
+        let (filters, routes) = (places_of(&is_filter), places(&ROUTES));
         assert!(filters.len() >= 3 && routes.len() >= 2, "{base}");
         assert!(
             filters.iter().max() < routes.iter().min(),
@@ -142,9 +159,14 @@ fn no_base_has_a_name_of_the_example() {
     for base in BASES {
         let gateway = kustomize::example(base).join("..");
         let of_all = gateway.join("base");
-        for folder in [&of_all, &manifests::folder().join(base)] {
+        let (path, component) = kustomize::parts(base);
+        let form = component.as_ref().map(|component| component.join("form"));
+        for folder in [of_all, path].into_iter().chain(component).chain(form) {
             for entry in fs::read_dir(folder).expect("a folder") {
                 let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    continue;
+                }
                 let text = fs::read_to_string(&path).expect("text").replace("`../example`", "");
                 assert!(!text.contains("example"), "{}", path.display());
             }
@@ -179,6 +201,68 @@ fn istios_two_kinds_of_filters_have_the_same_settings() {
 }
 
 #[test]
+fn the_native_module_has_the_settings_of_the_proxy_wasm_module_and_never_both_are_there() {
+    let by_name = |base: &str, place: &str| -> Vec<(String, Value)> {
+        let all = kustomize::of_base(base);
+        let found = all.iter().filter_map(|manifest| {
+            let configuration = manifest.content.pointer(place)?.clone();
+            Some((manifest.name().to_owned(), configuration))
+        });
+        found.collect()
+    };
+    let native = "/spec/configPatches/0/patch/value/typed_config/filter_config/value";
+    for (wasm, of_wasm, other, of_native) in [
+        ("istio/wasm-plugin", "/spec/pluginConfig", "istio/native-module", native),
+        (
+            "gateway/v1.9",
+            "/spec/wasm/0/config",
+            "gateway/v1.9+native-module",
+            "/spec/dynamicModule/0/config",
+        ),
+    ] {
+        let expected = by_name(wasm, of_wasm);
+        assert_eq!(expected.len(), 3, "{wasm}");
+        assert_eq!(by_name(other, of_native), expected, "{other}");
+        assert_eq!(by_name(other, of_wasm), [], "{other}");
+        assert_eq!(by_name(wasm, of_native), [], "{wasm}");
+    }
+    // A component that stays in force changes nothing else: no `wasm` is left, and no other settings.
+    let others = |base: &str| -> Vec<Value> {
+        let all = kustomize::of_base(base).into_iter();
+        let others = all.filter(|manifest| !["EnvoyExtensionPolicy", "EnvoyProxy"].contains(&manifest.kind()));
+        others.map(|manifest| manifest.content).collect()
+    };
+    assert_eq!(others("gateway/v1.9"), others("gateway/v1.9+native-module"));
+}
+
+/// The native module's EnvoyFilters come before the others, which put CORS in front of them, and the strictest is put first last.
+#[test]
+fn istio_puts_cors_before_the_native_module_and_the_strictest_filter_before_the_others() {
+    let rendered = kustomize::of_base("istio/native-module");
+    let mut native: Vec<(i64, &str)> = rendered
+        .iter()
+        .filter(|manifest| native_filter(manifest).is_some())
+        .map(|manifest| {
+            (
+                manifest.content["spec"]["priority"].as_i64().expect("a priority"),
+                manifest.name(),
+            )
+        })
+        .collect();
+    native.sort_unstable();
+    assert_eq!(native, [(-30, "bff-web"), (-20, "bff-default"), (-10, "bff-mtls")]);
+    let others = rendered
+        .iter()
+        .filter(|manifest| manifest.kind() == "EnvoyFilter" && native_filter(manifest).is_none());
+    assert!(others.clone().count() > 0);
+    assert!(
+        others
+            .into_iter()
+            .all(|other| other.content["spec"].get("priority").is_none())
+    );
+}
+
+#[test]
 fn on_each_route_every_name_of_every_other_filter_of_istio_is_disabled() {
     let rendered = kustomize::of_base("istio/wasm-plugin");
     let named = |name: &str| rendered.iter().find(|manifest| manifest.name() == name).expect("there");
@@ -199,6 +283,7 @@ fn on_each_route_every_name_of_every_other_filter_of_istio_is_disabled() {
                     format!("extensions.istio.io/trafficextension/{name}"),
                     format!("extensions.istio.io/trafficextension/{name}~istio-translated-wasmplugin"),
                     format!("extensions.istio.io/wasmplugin/{name}"),
+                    format!("bff-{filter}"),
                 ]
             })
             .collect();

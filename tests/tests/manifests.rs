@@ -280,7 +280,7 @@ fn the_charts_pods_run_with_the_least_privileges_and_hold_secrets_as_files_alone
 /// route leaves every filter before it. The schema of an EnvoyFilter does not know what an `Any` is.
 #[test]
 fn every_any_in_an_envoy_filter_has_a_type() {
-    for base in ["istio/wasm-plugin", "istio/traffic-extension"] {
+    for base in ["istio/wasm-plugin", "istio/traffic-extension", "istio/native-module"] {
         let filters: Vec<Manifest> = kustomize::of_base(base)
             .into_iter()
             .filter(|manifest| manifest.kind() == "EnvoyFilter")

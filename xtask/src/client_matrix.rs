@@ -19,7 +19,7 @@ pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
             FRAMEWORKS.join(", ")
         ));
     }
-    let (artifacts, node) = programs::build(true)?;
+    let (artifacts, node) = programs::build()?;
     let browser = workspace::path("tests/browser");
     node.install(&browser)?;
     client::build(&node)?;

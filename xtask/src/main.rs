@@ -10,10 +10,12 @@ mod compiler;
 mod compose;
 mod control_planes;
 mod deny;
+mod digest;
 mod fuzz;
 mod image;
 mod interop;
 mod jobs;
+mod native_module;
 mod newcomer;
 mod programs;
 mod result;
@@ -50,10 +52,7 @@ fn main() -> ExitCode {
             command::progress(&format!("built the proxy-wasm module: {}", path.display()));
             ExitCode::SUCCESS
         }),
-        Some((&"module", [])) => tools::native::build().map(|path| {
-            command::progress(&format!("built the native module: {}", path.display()));
-            ExitCode::SUCCESS
-        }),
+        Some((&"module", rest)) => native_module::Flags::parse(rest).and_then(native_module::run),
         Some((&"image", rest)) => image::Flags::parse(rest).and_then(image::run),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
         Some((&"sanitize", names)) => sanitize::run(names),
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
         Some((&"interop", servers)) => interop::run(servers),
         Some((&"newcomer", browsers)) => newcomer::run(browsers),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
-        Some((command @ (&"check" | &"wasm" | &"module" | &"deny"), [argument, ..])) => Err(format!(
+        Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => Err(format!(
             "invalid argument `{argument}` of {command}: write `cargo xtask {command}` without arguments"
         )),
         Some((command, _)) => Err(unknown(command)),

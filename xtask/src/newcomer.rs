@@ -49,7 +49,7 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
             "invalid browser `{unknown}`: write chromium, firefox or webkit"
         ));
     }
-    let (artifacts, node) = programs::build(true)?;
+    let (artifacts, node) = programs::build()?;
     node.install(&folder())?;
     let interrupted = Arc::default();
     command::set_when_interrupted(&interrupted)?;

@@ -8,14 +8,46 @@ use crate::result::Result;
 use crate::tools::node::Node;
 use crate::{command, spa, tools, workspace};
 
-/// Builds everything that a system needs. Without Envoy, neither Envoy nor the filter is included.
-pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
+/// The form of the filter that a system has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The proxy-wasm module.
+    #[default]
+    ProxyWasm,
+    /// The native module.
+    Native,
+}
+
+impl Form {
+    fn build(self) -> Result<PathBuf> {
+        match self {
+            Form::ProxyWasm => tools::wasm::build(),
+            Form::Native => tools::native::build(),
+        }
+    }
+
+    fn module(self) -> PathBuf {
+        match self {
+            Form::ProxyWasm => tools::wasm::module(),
+            Form::Native => tools::native::module(),
+        }
+    }
+}
+
+/// Builds everything that a system needs, with the proxy-wasm module.
+pub(crate) fn build() -> Result<(Artifacts, Node)> {
+    build_with(true, Form::default())
+}
+
+/// Builds everything that a system needs, with the filter in this form. Without Envoy, neither Envoy nor the filter is
+/// included.
+pub(crate) fn build_with(with_envoy: bool, form: Form) -> Result<(Artifacts, Node)> {
     let node = Node::find()?;
     let authorization_server = workspace::path("demo/authorization-server");
     node.install(&authorization_server)?;
     let (envoy, filter) = match with_envoy {
-        true => (tools::envoy::find()?, tools::wasm::build()?),
-        false => (Vec::new(), tools::wasm::module()),
+        true => (tools::envoy::find()?, form.build()?),
+        false => (Vec::new(), form.module()),
     };
     let artifacts = Artifacts {
         envoy,

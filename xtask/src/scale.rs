@@ -10,7 +10,7 @@ const RESULTS: &str = "bench/results/scale.md";
 
 /// Runs the simulation and writes the page. With sizes, which are the simulation's own arguments, it does not write the page.
 pub(crate) fn run(sizes: &[&str]) -> Result<ExitCode> {
-    let (mut artifacts, _) = programs::build(true)?;
+    let (mut artifacts, _) = programs::build()?;
     artifacts.redis = Some(tools::redis::find()?);
     programs::build_packages("building the simulation", &[], &["--workspace", "--bin", "scale"])?;
     let mut simulation = Command::new(programs::program("scale"));

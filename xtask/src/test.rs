@@ -15,7 +15,7 @@ const WITH_MANIFESTS: [&str; 4] = ["--skip", "behind_istio", "--skip", "behind_e
 /// one of them.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
-    let (mut artifacts, node) = programs::build(true)?;
+    let (mut artifacts, node) = programs::build()?;
     artifacts.redis = Some(tools::redis::find()?);
     node.install(&workspace::path("tests/browser"))?;
     client::build(&node)?;
@@ -36,6 +36,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         filter: tools::native::build()?,
         ..artifacts.clone()
     };
+    environment.push(("NATIVE_MODULE", native.filter.clone().into()));
     let mut jobs = Vec::new();
     for binary in binaries::build()? {
         if binary.is_for_proxy_wasm() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use demo_system::{Component, Control, Options, System, variable};
 
+use crate::programs::Form;
 use crate::result::Result;
 use crate::walkthrough::Walkthrough;
 use crate::{command, programs, terminal, tools, workspace};
@@ -19,6 +20,7 @@ pub(crate) struct Flags {
     check: bool,
     no_envoy: bool,
     replicas: bool,
+    form: Form,
 }
 
 impl Flags {
@@ -29,9 +31,10 @@ impl Flags {
                 "--check" => flags.check = true,
                 "--no-envoy" => flags.no_envoy = true,
                 "--replicas" => flags.replicas = true,
+                "--native" => flags.form = Form::Native,
                 other => {
                     return Err(format!(
-                        "invalid argument `{other}` of up: write --check, --no-envoy or --replicas"
+                        "invalid argument `{other}` of up: write --check, --native, --no-envoy or --replicas"
                     ));
                 }
             }
@@ -61,7 +64,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
             "fetching what is missing, and building everything, for the first run: about three minutes on two cores",
         );
     }
-    let (mut artifacts, node) = programs::build(!flags.no_envoy)?;
+    let (mut artifacts, node) = programs::build_with(!flags.no_envoy, flags.form)?;
     if flags.replicas {
         artifacts.redis = Some(tools::redis::find()?);
     }

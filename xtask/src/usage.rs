@@ -10,10 +10,11 @@ struct Command {
 const COMMANDS: [Command; 18] = [
     Command {
         name: "up",
-        synopsis: "up [--check] [--no-envoy] [--replicas]",
+        synopsis: "up [--check] [--native] [--no-envoy] [--replicas]",
         text: &[
             "starts the demo system and keeps it running until Ctrl-C, even if a part of it exits",
             "--check: walks through it in a browser instead, and exits with the result",
+            "--native: has the native module in Envoy, in place of the proxy-wasm module",
             "--no-envoy: does not start Envoy, which you start by hand",
             "--replicas: starts two replicas of the service, which share a Redis",
         ],
@@ -120,15 +121,20 @@ const COMMANDS: [Command; 18] = [
     },
     Command {
         name: "module",
-        synopsis: "module",
-        text: &["builds the filter as a native module: target/native/libbff_module.so"],
+        synopsis: "module [--target TARGET]",
+        text: &[
+            "builds the filter as a native module, target/native/libbff_module.so, and prints its SHA-256;",
+            "--target x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu: if that is another architecture than this",
+            "machine's, target/native/TARGET/libbff_module.so",
+        ],
     },
     Command {
         name: "image",
         synopsis: "image [--reproduce]",
         text: &[
-            "writes the filter for publication to target/image: proxy-wasm module, images, bill of materials, checksums",
-            "--reproduce: builds the module in another folder too, and compares both",
+            "writes the filter for publication to target/image: proxy-wasm module, native modules, images, bills of",
+            "materials, checksums",
+            "--reproduce: builds the modules in another folder too, and compares them",
         ],
     },
     Command {

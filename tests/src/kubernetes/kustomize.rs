@@ -9,8 +9,15 @@ use serde_json::json;
 
 use super::manifests::{self, Manifest};
 
-/// The bases that have filters, each of which an overlay can be made of. The part before the slash is the gateway.
-pub const BASES: [&str; 3] = ["istio/wasm-plugin", "istio/traffic-extension", "gateway/v1.9"];
+/// The bases that have filters, each of which an overlay can be made of. The part before the slash is the gateway. The part after
+/// a plus sign is a component that the overlay has too, after `names`.
+pub const BASES: [&str; 5] = [
+    "istio/wasm-plugin",
+    "istio/traffic-extension",
+    "istio/native-module",
+    "gateway/v1.9",
+    "gateway/v1.9+native-module",
+];
 
 /// What an overlay's `names.yaml` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +73,18 @@ pub fn render_with(base: &str, names: &Names, further: &[serde_json::Value]) -> 
     let folder = tempfile::tempdir().expect("a folder");
     // The example's, with the paths from this folder.
     let text = read(&example(base).join("kustomization.yaml"));
+    let listed = |to: &Path| format!("  - {}", relative(folder.path(), to));
+    let (path, component) = parts(base);
     let lines: Vec<String> = text
         .lines()
-        .map(|line| match line.trim_start().strip_prefix("- ../") {
-            None => line.to_owned(),
-            Some("names") => format!("  - {}", relative(folder.path(), &example(base).join("../names"))),
-            Some(_) => format!("  - {}", relative(folder.path(), &manifests::folder().join(base))),
+        .flat_map(|line| match line.trim_start().strip_prefix("- ../") {
+            None => vec![line.to_owned()],
+            Some("names") => {
+                let names = listed(&example(base).join("../names"));
+                let further = component.iter().map(|component| listed(component));
+                std::iter::once(names).chain(further).collect()
+            }
+            Some(_) => vec![listed(&path)],
         })
         .collect();
     let mut text = lines.join("\n");
@@ -115,6 +128,16 @@ pub fn kustomize(folder: &Path) -> Result<String, String> {
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("reading {} failed: {error}", path.display()))
+}
+
+/// The folder of a base, and that of its component.
+pub fn parts(base: &str) -> (PathBuf, Option<PathBuf>) {
+    let (path, component) = match base.split_once('+') {
+        Some((path, component)) => (path, Some(component)),
+        None => (base, None),
+    };
+    let component = component.map(|name| example(base).join("..").join(name));
+    (manifests::folder().join(path), component)
 }
 
 /// The example for a base's gateway.

@@ -10,7 +10,7 @@ use crate::{command, image, programs};
 
 /// Walks through the system behind each of these control planes.
 pub(super) fn run(names: &[&str], found: &Programs, server: &ApiServer, folder: &Path) -> Result<()> {
-    let (artifacts, _) = programs::build(true)?;
+    let (artifacts, _) = programs::build()?;
     programs::build_packages("building the walk", &[], &["--workspace", "--bin", "control_planes"])?;
     // Envoy Gateway fetches the filter as people publish it.
     image::run(image::Flags::default())?;

@@ -4,25 +4,24 @@
 //!
 //! * `compat`: one ordinary layer that contains `plugin.wasm`, with OCI's media types. For any registry and tool.
 //! * `artifact`: the module itself as a layer, with media types of its own (the specification's variant "oci").
+//! * `native-module`: the native module, if it was built (see [`native`]).
 //!
 //! In `docker`, the ordinary layer with Docker's media types in skopeo's `dir:` format, since an OCI layout cannot hold it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use demo_system::files;
-use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
-use super::digest::sha256;
+use super::archive;
+use super::blobs::{self, Blobs, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
+use super::native::{self, Native};
+use crate::digest::sha256;
 use crate::result::Result;
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name of the module in a layer, as the specification has it.
 const PLUGIN: &str = "plugin.wasm";
 
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
@@ -31,23 +30,22 @@ const WASM_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
 const WASM_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
 /// Writes both folders, and returns the names of the images and their digests.
-pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, String)>> {
+pub(super) fn write(
+    folder: &Path,
+    module: &[u8],
+    native: &[Native],
+    licence: &[u8],
+) -> Result<Vec<(&'static str, String)>> {
     let (oci, docker) = (folder.join("oci"), folder.join("docker"));
     let layout = Blobs(oci.join("blobs/sha256"));
     let directory = Blobs(docker.clone());
     files::create_dir(&layout.0)?;
     files::create_dir(&docker)?;
-    let tar = tar(module).map_err(|error| format!("writing the layer of the images failed: {error}"))?;
-    let layer = gzip(&tar).map_err(|error| format!("compressing the layer of the images failed: {error}"))?;
-    // No time and no history: they would differ between builds. The module runs on any platform, but these fields are
-    // required, with the values of `docker build`.
-    let config = json!({
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&tar))]},
-    })
-    .to_string();
+    let tar = archive::tar(&[(PLUGIN, module)])
+        .map_err(|error| format!("writing the layer of the images failed: {error}"))?;
+    let layer = archive::gzip(&tar).map_err(|error| format!("compressing the layer of the images failed: {error}"))?;
+    // The module runs on any platform, but these fields are required, with the values of `docker build`.
+    let config = blobs::config("amd64", &tar);
 
     let mut compat_annotations = annotations();
     compat_annotations["module.wasm.image/variant"] = json!("compat");
@@ -97,6 +95,15 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
         entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
         index.push(entry);
     }
+    if !native.is_empty() {
+        let mut entry = native::store(&layout, native, licence)?;
+        digests.push((
+            "oci:oci:native-module",
+            entry["digest"].as_str().unwrap_or_default().to_owned(),
+        ));
+        entry["annotations"] = json!({"org.opencontainers.image.ref.name": "native-module"});
+        index.push(entry);
+    }
     let index = json!({"schemaVersion": 2, "manifests": index}).to_string();
     files::write(&oci.join("index.json"), index.as_bytes())?;
     let version = json!({"imageLayoutVersion": "1.0.0"}).to_string();
@@ -105,43 +112,7 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
 }
 
 fn annotations() -> Value {
-    json!({
-        "org.opencontainers.image.title": "bff-filter",
-        "org.opencontainers.image.description": "Backend for Frontend for Envoy: the filter",
-        "org.opencontainers.image.version": VERSION,
-        "org.opencontainers.image.licenses": "Apache-2.0",
-    })
-}
-
-/// A folder of files that are named after their digests.
-struct Blobs(PathBuf);
-
-impl Blobs {
-    /// Stores the bytes under their digest, and returns the descriptor.
-    fn store(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
-        let digest = sha256(bytes);
-        files::write(&self.0.join(&digest), bytes)?;
-        Ok(json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()}))
-    }
-}
-
-/// An archive with the module as its only file, without any trace of the place and time of the build.
-fn tar(module: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut header = tar::Header::new_ustar();
-    header.set_size(module.len() as u64);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, PLUGIN, module)?;
-    archive.into_inner()
-}
-
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-    std::io::Write::write_all(&mut encoder, bytes)?;
-    encoder.finish()
+    blobs::annotations("bff-filter", "Backend for Frontend for Envoy: the filter")
 }
 
 #[cfg(test)]
@@ -160,7 +131,7 @@ mod tests {
     impl Written {
         fn new() -> Written {
             let folder = tempfile::tempdir().expect("a folder");
-            write(folder.path(), MODULE).expect("written");
+            write(folder.path(), MODULE, &[], b"").expect("written");
             Written(folder)
         }
 

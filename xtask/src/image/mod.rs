@@ -1,19 +1,25 @@
 //! `cargo xtask image`: the published form of the filter, in `target/image`: the proxy-wasm module, the images that Istio and
-//! Envoy Gateway accept, a bill of materials, and checksums. The same sources result in the same bytes.
+//! Envoy Gateway accept, the native module as an image and as archives, bills of materials, and checksums. The same sources
+//! result in the same bytes.
 
-mod digest;
+mod archive;
+mod blobs;
 mod layout;
+mod native;
+mod reproduce;
 mod sbom;
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use demo_system::files;
 
-use self::digest::sha256;
+use self::native::Native;
+use crate::digest::sha256;
 use crate::result::Result;
+use crate::tools::native::Architecture;
 use crate::{command, tools, workspace};
 
 const MODULE: &str = "bff_filter.wasm";
@@ -39,29 +45,75 @@ impl Flags {
 }
 
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
-    let module = tools::wasm::build()?;
+    let module = files::read_bytes(&tools::wasm::build()?)?;
+    let natives = natives()?;
     if flags.reproduce {
-        reproduce(&files::read_bytes(&module)?)?;
+        reproduce::compare(&module, &natives)?;
     }
     let folder = workspace::target().join("image");
-    write(&folder, &files::read_bytes(&module)?, &sbom::of_the_filter()?)?;
+    let published = Published {
+        module,
+        sbom: sbom::of("bff-filter", tools::wasm::TARGET)?,
+        natives,
+        licence: files::read_bytes(&workspace::path("LICENSE"))?,
+    };
+    write(&folder, &published)?;
     command::progress(&format!(
-        "written to {}: module, images, bill of materials and checksums",
+        "written to {}: modules, images, bills of materials and checksums",
         folder.display()
     ));
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is written.
+struct Published {
+    /// The proxy-wasm module.
+    module: Vec<u8>,
+    /// Its bill of materials.
+    sbom: String,
+    /// The native module, for each architecture.
+    natives: Vec<Native>,
+    licence: Vec<u8>,
+}
+
+/// Builds the native module for all architectures. Empty on a machine on which it would need more than on others.
+fn natives() -> Result<Vec<Native>> {
+    if !tools::native::can_be_published() {
+        command::warning("leaving out the native module: run this command on Linux with x86-64, Python 3 and pip");
+        return Ok(Vec::new());
+    }
+    let all = Architecture::ALL.into_iter();
+    all.map(|architecture| {
+        Ok(Native {
+            architecture,
+            module: files::read_bytes(&tools::native::build_for(architecture)?)?,
+            sbom: sbom::of("bff-module", architecture.target())?,
+        })
+    })
+    .collect()
+}
+
 /// Writes everything into an empty folder.
-fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
+fn write(folder: &Path, published: &Published) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|error| format!("emptying {} failed: {error}", folder.display()))?;
     }
     files::create_dir(folder)?;
-    let images = layout::write(folder, module)?;
-    let sums = [(MODULE, module), (SBOM, sbom.as_bytes())].map(|(name, bytes)| (sha256(bytes), name.to_owned()));
+    let Published {
+        module,
+        sbom,
+        natives,
+        licence,
+    } = published;
+    let images = layout::write(folder, module, natives, licence)?;
     files::write(&folder.join(MODULE), module)?;
     files::write(&folder.join(SBOM), sbom)?;
+    let mut sums = vec![
+        (sha256(module), MODULE.to_owned()),
+        (sha256(sbom.as_bytes()), SBOM.to_owned()),
+    ];
+    let written = native::write(folder, natives, licence)?;
+    sums.extend(written.into_iter().map(|(name, content)| (sha256(&content), name)));
     let lines = sums.iter().fold(String::new(), |mut text, (sum, name)| {
         // Writing to a String does not fail.
         let _ = writeln!(text, "{sum}  {name}");
@@ -75,55 +127,6 @@ fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the module a second time, from a copy of the sources in another folder, and compares.
-fn reproduce(first: &[u8]) -> Result<()> {
-    let copy = workspace::target().join("reproduce");
-    let failed = |error: std::io::Error| format!("removing {} failed: {error}", copy.display());
-    if copy.exists() {
-        fs::remove_dir_all(&copy).map_err(failed)?;
-    }
-    // Tracked and new files, without build outputs.
-    let sources = command::output(
-        Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-            .current_dir(workspace::root()),
-    )
-    .ok_or("listing the sources failed: install git, and run --reproduce in a git repository")?;
-    for file in sources.lines() {
-        let (from, to) = (workspace::path(file), copy.join(file));
-        // A file whose removal is not committed yet.
-        if !from.is_file() {
-            continue;
-        }
-        files::create_dir(to.parent().unwrap_or(&copy))?;
-        let copied = fs::copy(&from, &to);
-        copied.map_err(|error| format!("copying {} to {} failed: {error}", from.display(), to.display()))?;
-    }
-    command::run(
-        "building the module a second time, in another folder",
-        command::cargo()
-            .args(["run", "--quiet", "--package", "xtask", "--", "wasm"])
-            // No output of the first build is used.
-            .env_remove("CARGO_TARGET_DIR")
-            .current_dir(&copy),
-        "see the messages of the second build above",
-    )?;
-    let second = files::read_bytes(&copy.join("target/wasm").join(MODULE))?;
-    fs::remove_dir_all(&copy).map_err(failed)?;
-    match first == second {
-        true => {
-            command::progress(&format!("compared both builds: identical, SHA-256 {}", sha256(first)));
-            Ok(())
-        }
-        false => Err(format!(
-            "the build is not reproducible: the SHA-256 of the module is {}, and {} if it is built in another folder: \
-             search the modules for names of folders, which xtask/src/tools/reproducible.rs replaces",
-            sha256(first),
-            sha256(&second)
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,8 +135,18 @@ mod tests {
     fn what_is_published_is_the_same_bytes_twice_and_the_checksums_are_of_the_files() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
-        write(&path("one"), b"\0asm module", "{}").expect("written");
-        write(&path("two"), b"\0asm module", "{}").expect("written");
+        let published = Published {
+            module: b"\0asm module".to_vec(),
+            sbom: "{}".to_owned(),
+            natives: vec![Native {
+                architecture: Architecture::Amd64,
+                module: b"\x7fELF module".to_vec(),
+                sbom: "{}".to_owned(),
+            }],
+            licence: b"licence".to_vec(),
+        };
+        write(&path("one"), &published).expect("written");
+        write(&path("two"), &published).expect("written");
         let list = |name: &str| {
             let mut found = Vec::new();
             let mut pending = vec![path(name)];
@@ -158,7 +171,7 @@ mod tests {
         };
         assert_eq!(list("one"), list("two"));
         let sums = fs::read_to_string(path("one").join(SUMS)).expect("sums");
-        assert_eq!(sums.lines().count(), 2);
+        assert_eq!(sums.lines().count(), 4);
         for line in sums.lines() {
             let (sum, name) = line.split_once("  ").expect("a sum and a name");
             assert_eq!(sum, sha256(&files::read_bytes(&path("one").join(name)).expect("read")));

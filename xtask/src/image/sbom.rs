@@ -1,4 +1,4 @@
-//! The filter's bill of materials: CycloneDX 1.6, of the crates that are linked into the module, as cargo resolves them.
+//! The bill of materials of a module: CycloneDX 1.6, of the crates that are linked into it, as cargo resolves them.
 //! Without time and serial number, so that the same sources result in the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,13 +8,10 @@ use demo_system::files;
 use serde_json::{Value, json};
 
 use crate::result::Result;
-use crate::tools::wasm::TARGET;
 use crate::{command, workspace};
 
-const PACKAGE: &str = "bff-filter";
-
-/// The document.
-pub(super) fn of_the_filter() -> Result<String> {
+/// The document for a package of the workspace, built for a target.
+pub(super) fn of(package: &str, target: &str) -> Result<String> {
     let ask = |cargo: &mut Command| {
         command::output(cargo.current_dir(workspace::root()))
             .ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(cargo)))
@@ -26,9 +23,9 @@ pub(super) fn of_the_filter() -> Result<String> {
             "tree",
             "--locked",
             "--package",
-            PACKAGE,
+            package,
             "--target",
-            TARGET,
+            target,
             "--no-dedupe",
         ])
         .args([
@@ -43,7 +40,7 @@ pub(super) fn of_the_filter() -> Result<String> {
     let metadata = serde_json::from_str(&metadata)
         .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}"))?;
     let lock = files::read(&workspace::path("Cargo.lock"))?;
-    let document = document(&graph(&tree)?, &metadata, &checksums(&lock))?;
+    let document = document(package, &graph(&tree)?, &metadata, &checksums(&lock))?;
     serde_json::to_string_pretty(&document)
         .map(|text| text + "\n")
         .map_err(|error| format!("serializing the bill of materials failed: {error}"))
@@ -96,7 +93,7 @@ fn checksums(lock: &str) -> BTreeMap<Package, String> {
         .collect()
 }
 
-fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, String>) -> Result<Value> {
+fn document(package: &str, graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, String>) -> Result<Value> {
     let packages = metadata["packages"]
         .as_array()
         .ok_or("the output of `cargo metadata` has no `packages`: check the version of cargo")?;
@@ -127,8 +124,8 @@ fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, Strin
     };
     let root = graph
         .keys()
-        .find(|(name, _)| name == PACKAGE)
-        .ok_or_else(|| format!("the output of `cargo tree` does not contain {PACKAGE}: check the version of cargo"))?;
+        .find(|(name, _)| name == package)
+        .ok_or_else(|| format!("the output of `cargo tree` does not contain {package}: check the version of cargo"))?;
     let mut main = component(root);
     main["type"] = json!("application");
     if let Some(fields) = main.as_object_mut() {
@@ -157,6 +154,8 @@ fn purl((name, version): &Package) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::native::Architecture;
+    use crate::tools::wasm::TARGET;
 
     #[test]
     fn a_tree_of_lines_becomes_who_depends_on_whom() {
@@ -174,8 +173,9 @@ mod tests {
 
     #[test]
     fn the_bill_names_what_the_filter_links_with_licence_and_checksum_and_nothing_of_the_service() {
-        let text = of_the_filter().expect("a document");
-        assert_eq!(text, of_the_filter().expect("a document"));
+        let of_the_filter = || of("bff-filter", TARGET).expect("a document");
+        let text = of_the_filter();
+        assert_eq!(text, of_the_filter());
         let document: Value = serde_json::from_str(&text).expect("JSON");
         let components = document["components"].as_array().expect("components");
         let named = |name: &str| components.iter().find(|component| component["name"] == name);
@@ -197,5 +197,17 @@ mod tests {
             .filter_map(|component| component["bom-ref"].as_str())
             .collect();
         assert_eq!(refs.len(), components.len(), "every reference is of one component");
+    }
+    #[test]
+    fn the_bill_of_the_native_module_names_what_both_forms_have_and_nothing_of_proxy_wasm() {
+        for architecture in Architecture::ALL {
+            let text = of("bff-module", architecture.target()).expect("a document");
+            let document: Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(document["metadata"]["component"]["name"], "bff-module");
+            let components = document["components"].as_array().expect("components");
+            let has = |name: &str| components.iter().any(|component| component["name"] == name);
+            assert!(has("bff-core") && has("aes-gcm"));
+            assert!(!has("proxy-wasm") && !has("bff-filter"));
+        }
     }
 }

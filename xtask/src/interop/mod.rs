@@ -78,7 +78,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         let known: Vec<&str> = SERVERS.iter().map(|server| server.name).collect();
         return Err(format!("invalid server `{unknown}`: write one of {}", known.join(", ")));
     }
-    let (artifacts, node) = programs::build(true)?;
+    let (artifacts, node) = programs::build()?;
     node.install(&workspace::path("tests/browser"))?;
     let mut walk = Command::new(programs::program("interop"));
     walk.envs(artifacts.to_env())

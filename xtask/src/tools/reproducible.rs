@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// For `cargo --config`: the replacements of folder names when the compiler builds for this target. In addition to
-/// `.cargo/config.toml`.
-pub(super) fn configuration(target: &str) -> Result<String> {
+/// For `cargo --config`: the replacements of folder names when the compiler builds for this target, and further flags. In
+/// addition to `.cargo/config.toml`.
+pub(super) fn configuration(target: &str, further: &[String]) -> Result<String> {
     let mut folders: Vec<(PathBuf, String)> = vec![(workspace::root().to_owned(), "/bff".to_owned())];
     folders.extend(crates(target)?.into_iter().map(|folder| (folder, "/crates".to_owned())));
     folders.extend(standard_library());
-    Ok(rustflags(target, &folders))
+    Ok(rustflags(target, &folders, further))
 }
 
 /// The folder in which cargo keeps the sources of crates: below its home, one folder for each registry.
@@ -51,10 +51,11 @@ fn standard_library() -> Option<(PathBuf, String)> {
     Some((sources, format!("/rustc/{hash}")))
 }
 
-fn rustflags(target: &str, folders: &[(PathBuf, String)]) -> String {
+fn rustflags(target: &str, folders: &[(PathBuf, String)], further: &[String]) -> String {
     let flags = folders
         .iter()
         .map(|(folder, name)| Value::from(format!("--remap-path-prefix={}={name}", folder.display())));
+    let flags = flags.chain(further.iter().map(|flag| Value::from(flag.as_str())));
     // A JSON string is a TOML string.
     format!("target.{target}.rustflags={}", Value::from_iter(flags))
 }
@@ -69,8 +70,8 @@ mod tests {
     fn folders_are_written_as_toml_whatever_is_in_their_names() {
         let folders = [(PathBuf::from("/home/a \"b\"/crates"), "/crates".to_owned())];
         assert_eq!(
-            rustflags(TARGET, &folders),
-            r#"target.wasm32-unknown-unknown.rustflags=["--remap-path-prefix=/home/a \"b\"/crates=/crates"]"#
+            rustflags(TARGET, &folders, &["-Clinker=l".to_owned()]),
+            r#"target.wasm32-unknown-unknown.rustflags=["--remap-path-prefix=/home/a \"b\"/crates=/crates","-Clinker=l"]"#
         );
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use demo_system::files;
 
 use super::node::Node;
-use super::{apt, reproducible};
+use super::{apt, reproducible, rust_target};
 use crate::result::Result;
 use crate::stamp::{self, Stamp};
 use crate::{command, workspace};
@@ -87,7 +87,7 @@ fn build_package(package: &str) -> Result<PathBuf> {
         ])
         .arg(&target)
         .arg("--config")
-        .arg(reproducible::configuration(TARGET)?)
+        .arg(reproducible::configuration(TARGET, &[])?)
         // They would replace the flags above and those in .cargo/config.toml.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
@@ -165,25 +165,16 @@ fn exports_graph() -> String {
 
 /// A cargo that can build for the target.
 fn compiler() -> Result<Command> {
-    if has_target() {
+    if rust_target::has(TARGET) {
         return Ok(command::cargo());
     }
     if is_debian_installed() {
         return Ok(debian());
     }
-    if command::find("rustup").is_some() {
-        let added = command::run(
-            &format!("rustup: adding the target {TARGET}"),
-            Command::new("rustup")
-                .args(["target", "add", TARGET])
-                .current_dir(workspace::root()),
-            "check that rustup reaches its server",
-        );
-        match added {
-            Ok(()) if has_target() => return Ok(command::cargo()),
-            Ok(()) => {}
-            Err(message) => command::warning(&message),
-        }
+    match rust_target::add(TARGET) {
+        Ok(true) if rust_target::has(TARGET) => return Ok(command::cargo()),
+        Ok(_) => {}
+        Err(message) => command::warning(&message),
     }
     if apt::is_usable() {
         apt::install(&DEBIAN_PACKAGES)?;
@@ -195,15 +186,6 @@ fn compiler() -> Result<Command> {
         "missing Rust target {TARGET}: run `rustup target add {TARGET}`, or on Debian install {}",
         DEBIAN_PACKAGES.join(" ")
     ))
-}
-
-/// Whether the toolchain that runs this program has the target's standard library.
-fn has_target() -> bool {
-    let mut rustc = Command::new("rustc");
-    rustc
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .current_dir(workspace::root());
-    command::output(&mut rustc).is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
 /// Whether Debian's compiler is installed, with the sources of the standard library, since it has no library for the target.

@@ -3,10 +3,10 @@
 //!
 //! From Envoy Gateway's source:
 //!
-//! - The filters of all policies are in the connection manager, CORS before wasm, each wasm filter disabled until its
-//!   routes enable it.
+//! - The filters of all policies are in the connection manager, CORS before wasm, and wasm before dynamic modules,
+//!   each of these disabled until its routes enable it.
 //! - `config` is a JSON string.
-//! - Envoy fetches the module from the controller, with its checksum.
+//! - Envoy fetches the proxy-wasm module from the controller, with its checksum. It loads the native module from a local file.
 //! - The proxy's own clusters come from the bootstrap.
 
 mod bootstrap;
@@ -19,15 +19,15 @@ use serde_json::{Value, json};
 
 use self::bootstrap::{bootstrap_clusters, overload_manager};
 pub use self::filters::ModuleServer;
-use self::filters::{buffer_filter, has_wasm, wasm_filter};
+use self::filters::{buffer_filter, has_filter, is_native, native_filter, wasm_filter};
 use self::listeners::{client_policy, limit_connections, settings};
 use self::routes::{cluster, translated};
 use self::values::{bytes, text};
 use super::envoy::{Local, Translation, cors_filter, domains, endpoint, manager, of_kind, texts};
 use super::manifests::Manifest;
 
-/// Translates all manifests.
-pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest]) -> Translation {
+/// Translates all manifests. With the native module, no server serves a module.
+pub fn translate(local: &Local<'_>, module: Option<&ModuleServer>, manifests: &[Manifest]) -> Translation {
     let mut filters: Vec<Value> = of_kind(manifests, "SecurityPolicy")
         .map(|_| cors_filter())
         .take(1)
@@ -40,16 +40,25 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
     );
     filters.extend(
         of_kind(manifests, "EnvoyExtensionPolicy")
-            .filter(|policy| has_wasm(policy))
-            .map(|policy| wasm_filter(module, policy)),
+            .filter(|policy| has_filter(policy))
+            .map(|policy| match is_native(policy) {
+                true => native_filter(
+                    local,
+                    policy,
+                    of_kind(manifests, "EnvoyProxy").next().expect("an EnvoyProxy"),
+                ),
+                false => wasm_filter(module.expect("a server of the module"), policy),
+            }),
     );
     let gateway = of_kind(manifests, "Gateway").next().expect("a Gateway");
     let listeners = gateway.content["spec"]["listeners"].as_array().expect("listeners");
     let mut clusters = bootstrap_clusters(local, manifests);
-    let wasm = "wasm_cluster";
-    clusters.push(json!({
-        "name": wasm,
-        "load_assignment": {"cluster_name": wasm, "endpoints": [{"lb_endpoints": [endpoint(module.address())]}]},
+    clusters.extend(module.map(|module| {
+        let wasm = "wasm_cluster";
+        json!({
+            "name": wasm,
+            "load_assignment": {"cluster_name": wasm, "endpoints": [{"lb_endpoints": [endpoint(module.address())]}]},
+        })
     }));
     let mut chains = Vec::new();
     for listener in listeners {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::filters::{BUFFER, filter_name, has_wasm};
+use super::filters::{BUFFER, filter_name, has_filter};
 use super::values::{bytes, text};
 use crate::kubernetes::envoy::{Local, circuit_breakers, cors_policy, of_kind, texts};
 use crate::kubernetes::manifests::Manifest;
@@ -77,7 +77,7 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
         }
         None => action["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]),
     }
-    if let Some(policy) = extension_policy(route, manifests).filter(|policy| has_wasm(policy)) {
+    if let Some(policy) = extension_policy(route, manifests).filter(|policy| has_filter(policy)) {
         let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
         by_filter.insert(filter_name(policy), on);
     }

@@ -6,14 +6,18 @@
 //! - HTTP filters are in the order of the phases, higher priorities first, with CORS after them.
 //! - Each WasmPlugin and each TrafficExtension is before every route, named as here. Its configuration is a JSON string,
 //!   delivered over the extension configuration discovery service, for which the listener waits without limit.
-//! - EnvoyFilters are applied last.
+//! - EnvoyFilters are applied last, those with lower priorities first.
+
+mod patches;
 
 use serde_json::{Map, Value, json};
 
-use super::envoy::{
+use self::patches::{configurations_of_native_modules, patch, patches};
+
+use crate::kubernetes::envoy::{
     Local, Translation, circuit_breakers, cors_filter, cors_policy, domains, manager, merge, of_kind, texts,
 };
-use super::manifests::Manifest;
+use crate::kubernetes::manifests::Manifest;
 
 /// Translates all manifests.
 pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
@@ -41,11 +45,11 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
             let name = server["name"].as_str().expect("a name");
             let mut connection_manager = manager(name, virtual_hosts, filters.clone());
             merge(&mut connection_manager, &defaults());
-            patch(&mut connection_manager, manifests);
+            patch(&mut connection_manager, local, manifests);
             let mutual = match server["tls"]["mode"].as_str() {
                 Some("MUTUAL") => true,
                 Some("SIMPLE") => false,
-                other => panic!("the TLS mode {other:?} is not translated: add it to tests/src/kubernetes/istio.rs"),
+                other => panic!("the TLS mode {other:?} is not translated: add it to tests/src/kubernetes/istio"),
             };
             local.chain(&hosts, mutual, connection_manager)
         })
@@ -53,7 +57,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     for (place, value) in patches(manifests, "FILTER_CHAIN", "MERGE") {
         assert!(
             place.get("listener").is_none(),
-            "a patch of one listener is not translated: {place}: add it to tests/src/kubernetes/istio.rs"
+            "a patch of one listener is not translated: {place}: add it to tests/src/kubernetes/istio"
         );
         chains.iter_mut().for_each(|chain| merge(chain, value));
     }
@@ -61,7 +65,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     for (place, value) in patches(manifests, "LISTENER", "MERGE") {
         assert!(
             place.get("listener").is_none(),
-            "a patch of one listener is not translated: {place}: add it to tests/src/kubernetes/istio.rs"
+            "a patch of one listener is not translated: {place}: add it to tests/src/kubernetes/istio"
         );
         merge(&mut listener, value);
     }
@@ -72,7 +76,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     for (place, value) in patches(manifests, "CLUSTER", "MERGE") {
         assert!(
             place.get("cluster").is_none(),
-            "a patch of one cluster is not translated: {place}: add it to tests/src/kubernetes/istio.rs"
+            "a patch of one cluster is not translated: {place}: add it to tests/src/kubernetes/istio"
         );
         clusters.iter_mut().for_each(|cluster| merge(cluster, value));
     }
@@ -82,18 +86,6 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
         listener,
         bootstrap,
     }
-}
-
-/// The contexts of these patches, and their content.
-fn patches<'a>(
-    manifests: &'a [Manifest],
-    apply_to: &'a str,
-    operation: &'a str,
-) -> impl Iterator<Item = (&'a Value, &'a Value)> {
-    of_kind(manifests, "EnvoyFilter")
-        .flat_map(|filter| filter.content["spec"]["configPatches"].as_array().expect("patches"))
-        .filter(move |patch| patch["applyTo"] == apply_to && patch["patch"]["operation"] == operation)
-        .map(|patch| (&patch["match"], &patch["patch"]["value"]))
 }
 
 /// Further settings that istiod writes into a gateway's connection managers.
@@ -147,7 +139,7 @@ fn wasm_filter(local: &Local<'_>, extension: &Extension<'_>) -> Value {
     assert_eq!(spec["phase"], "AUTHN");
     assert!(
         spec.get("match").is_none(),
-        "the `match` of {name} is not translated: add it to tests/src/kubernetes/istio.rs"
+        "the `match` of {name} is not translated: add it to tests/src/kubernetes/istio"
     );
     let variables = wasm["vmConfig"]["env"].as_array().expect("variables");
     let keys: Vec<&Value> = variables
@@ -247,7 +239,7 @@ fn routes(rule: &Value, manifests: &[Manifest]) -> Vec<Value> {
             route["match"] = match (matched["uri"].get("exact"), matched["uri"].get("prefix")) {
                 (Some(path), None) => json!({"path": path}),
                 (None, Some(prefix)) => json!({"prefix": prefix}),
-                _ => panic!("the match {matched} is not translated: add it to tests/src/kubernetes/istio.rs"),
+                _ => panic!("the match {matched} is not translated: add it to tests/src/kubernetes/istio"),
             };
             route
         })
@@ -273,9 +265,11 @@ fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
             names.push(format!("outbound|{}||{host}", destination["port"]["number"]));
         }
     }
-    for extension in extensions(manifests) {
+    let of_wasm = extensions(manifests);
+    let of_wasm = of_wasm.iter().map(|extension| &extension.wasm["pluginConfig"]);
+    for configuration in of_wasm.chain(configurations_of_native_modules(manifests)) {
         for place in ["/phantom_token/cluster", "/bff_token/ended_sessions/cluster"] {
-            let name = extension.wasm["pluginConfig"].pointer(place);
+            let name = configuration.pointer(place);
             names.extend(name.and_then(Value::as_str).map(str::to_owned));
         }
     }
@@ -331,48 +325,6 @@ fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
         });
     }
     cluster
-}
-
-/// Applies the EnvoyFilters.
-fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
-    for filter in of_kind(manifests, "EnvoyFilter") {
-        for patch in filter.content["spec"]["configPatches"].as_array().expect("patches") {
-            let value = &patch["patch"]["value"];
-            let target = (patch["applyTo"].as_str(), patch["patch"]["operation"].as_str());
-            assert!(patch["match"]["context"] == "GATEWAY" || target.0 == Some("BOOTSTRAP"));
-            match target {
-                (Some("HTTP_ROUTE"), Some("MERGE")) => {
-                    let name = &patch["match"]["routeConfiguration"]["vhost"]["route"]["name"];
-                    for route in all_routes(connection_manager).filter(|route| &route["name"] == name) {
-                        merge(route, value);
-                    }
-                }
-                (Some("HTTP_FILTER"), Some("INSERT_FIRST")) => {
-                    let filters = connection_manager["http_filters"].as_array_mut().expect("filters");
-                    filters.insert(0, value.clone());
-                }
-                (Some("HTTP_FILTER"), Some("INSERT_BEFORE")) => {
-                    let filter = &patch["match"]["listener"]["filterChain"]["filter"];
-                    let name = &filter["subFilter"]["name"];
-                    let filters = connection_manager["http_filters"].as_array_mut().expect("filters");
-                    let place = filters.iter().position(|filter| &filter["name"] == name);
-                    filters.insert(place.expect("the filter is there"), value.clone());
-                }
-                // They do not belong to the connection manager: see `translate`.
-                (Some("LISTENER" | "FILTER_CHAIN" | "CLUSTER" | "BOOTSTRAP"), Some("MERGE")) => {}
-                (Some("NETWORK_FILTER"), Some("MERGE")) => merge(connection_manager, &value["typed_config"]),
-                other => panic!("the patch {other:?} is not translated: add it to tests/src/kubernetes/istio.rs"),
-            }
-        }
-    }
-}
-
-fn all_routes(connection_manager: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let hosts = connection_manager["route_config"]["virtual_hosts"].as_array_mut();
-    hosts
-        .into_iter()
-        .flatten()
-        .flat_map(|host| host["routes"].as_array_mut().into_iter().flatten())
 }
 
 /// Changes a WasmPlugin's configuration.
