@@ -23,7 +23,7 @@ impl Flags {
             ["--target"] => return Err(format!("--target: missing: write {}", Architecture::targets())),
             [other, ..] => {
                 return Err(format!(
-                    "unexpected argument `{other}` of module: write only --target {}, or nothing",
+                    "invalid argument `{other}` of module: write only --target {}, or nothing",
                     Architecture::targets()
                 ));
             }
