@@ -8,7 +8,7 @@ use crate::jobs::{self, Company, Job};
 use crate::result::Result;
 use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 
-/// The tests of manifests, which name the proxy-wasm module: the native module has none yet.
+/// The tests of manifests with the proxy-wasm module. `tests/tests/kubernetes.rs` runs those with the native module.
 const WITH_MANIFESTS: [&str; 4] = ["--skip", "behind_istio", "--skip", "behind_envoy_gateway"];
 
 /// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names contain

@@ -19,10 +19,40 @@ pub(super) fn render_examples(kubectl: &Path, folder: &Path) -> Result<Vec<PathB
         .collect()
 }
 
-/// Renders Istio's example with TrafficExtensions instead of WasmPlugins into `folder`.
-pub(super) fn render_with_traffic_extensions(kubectl: &Path, folder: &Path) -> Result<PathBuf> {
-    let example = workspace::path("envoy/istio/example");
-    let overlay = folder.join("traffic-extension");
+/// The examples with the filters in another form: the gateway, the form, and the replaced line of `kustomization.yaml` with what
+/// is in its place.
+const OTHER_FORMS: [(&str, &str, &str, &str); 3] = [
+    (
+        "istio",
+        "traffic-extension",
+        "- ../wasm-plugin",
+        "- ../traffic-extension",
+    ),
+    ("istio", "native-module", "- ../wasm-plugin", "- ../native-module"),
+    (
+        "gateway",
+        "native-module",
+        "- ../names\n",
+        "- ../names\n  - ../native-module\n",
+    ),
+];
+
+/// Renders the examples with the filters in each other form into `folder`.
+pub(super) fn render_other_forms(kubectl: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let render = |(gateway, form, line, instead)| render_other_form(kubectl, folder, gateway, form, (line, instead));
+    OTHER_FORMS.into_iter().map(render).collect()
+}
+
+fn render_other_form(
+    kubectl: &Path,
+    folder: &Path,
+    gateway: &str,
+    form: &str,
+    (line, instead): (&str, &str),
+) -> Result<PathBuf> {
+    let example = workspace::path(&format!("envoy/{gateway}/example"));
+    let name = format!("{gateway}-{form}");
+    let overlay = folder.join(&name);
     files::create_dir(&overlay)?;
     // kustomize takes no absolute paths.
     let absolute = |path: &Path| {
@@ -30,14 +60,18 @@ pub(super) fn render_with_traffic_extensions(kubectl: &Path, folder: &Path) -> R
             .map_err(|error| format!("resolving the path {} failed: {error}", path.display()))
     };
     let up = "../".repeat(absolute(&overlay)?.components().count() - 1);
-    let istio = absolute(&workspace::path("envoy/istio"))?;
-    let istio = istio.strip_prefix("/").unwrap_or(&istio).display().to_string();
+    let of_gateway = absolute(&workspace::path(&format!("envoy/{gateway}")))?;
+    let of_gateway = of_gateway
+        .strip_prefix("/")
+        .unwrap_or(&of_gateway)
+        .display()
+        .to_string();
     let text = files::read(&example.join("kustomization.yaml"))?
-        .replace("- ../wasm-plugin", "- ../traffic-extension")
-        .replace("- ../", &format!("- {up}{istio}/"));
+        .replace(line, instead)
+        .replace("- ../", &format!("- {up}{of_gateway}/"));
     files::write(&overlay.join("kustomization.yaml"), text)?;
     files::write(&overlay.join("names.yaml"), files::read(&example.join("names.yaml"))?)?;
-    render(kubectl, &overlay, &folder.join("traffic-extension.yaml"))
+    render(kubectl, &overlay, &folder.join(format!("{name}.yaml")))
 }
 
 fn render(kubectl: &Path, overlay: &Path, file: &Path) -> Result<PathBuf> {

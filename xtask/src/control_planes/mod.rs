@@ -65,10 +65,8 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     applicable.extend(kustomize::render_examples(&programs.kubectl, &folder)?);
     let mut applicable: Vec<(PathBuf, Mode)> = applicable.into_iter().map(|file| (file, Mode::Applied)).collect();
-    applicable.push((
-        kustomize::render_with_traffic_extensions(&programs.kubectl, &folder)?,
-        Mode::Checked,
-    ));
+    let others = kustomize::render_other_forms(&programs.kubectl, &folder)?;
+    applicable.extend(others.into_iter().map(|file| (file, Mode::Checked)));
     let (mut applied, mut faults) = (0, Vec::new());
     for (file, mode) in &applicable {
         match apply(&server, file, *mode) {
@@ -105,7 +103,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
 enum Mode {
     /// It stores them.
     Applied,
-    /// Nothing: TrafficExtensions are never beside WasmPlugins.
+    /// Nothing: no form of the filters is beside another.
     Checked,
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::api_server::ApiServer;
 use super::programs::Programs;
 use crate::result::Result;
-use crate::{command, image, programs};
+use crate::{command, image, programs, tools};
 
 /// Walks through the system behind each of these control planes.
 pub(super) fn run(names: &[&str], found: &Programs, server: &ApiServer, folder: &Path) -> Result<()> {
@@ -16,6 +16,7 @@ pub(super) fn run(names: &[&str], found: &Programs, server: &ApiServer, folder: 
     image::run(image::Flags::default())?;
     let mut walk = Command::new(programs::program("control_planes"));
     walk.envs(artifacts.to_env())
+        .env("NATIVE_MODULE", tools::native::build()?)
         .env("KUBECTL", &found.kubectl)
         .env("KUBECONFIG", server.configuration())
         .env("PILOT_DISCOVERY", &found.pilot_discovery)

@@ -22,7 +22,6 @@ use crate::result::Result;
 use crate::tools::native::Architecture;
 use crate::{command, tools, workspace};
 
-const MODULE: &str = "bff_filter.wasm";
 const SBOM: &str = "bff_filter.cdx.json";
 const SUMS: &str = "SHA256SUMS";
 
@@ -106,10 +105,10 @@ fn write(folder: &Path, published: &Published) -> Result<()> {
         licence,
     } = published;
     let images = layout::write(folder, module, natives, licence)?;
-    files::write(&folder.join(MODULE), module)?;
+    files::write(&folder.join(tools::wasm::FILE), module)?;
     files::write(&folder.join(SBOM), sbom)?;
     let mut sums = vec![
-        (sha256(module), MODULE.to_owned()),
+        (sha256(module), tools::wasm::FILE.to_owned()),
         (sha256(sbom.as_bytes()), SBOM.to_owned()),
     ];
     let written = native::write(folder, natives, licence)?;

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use demo_system::files;
 
-use super::MODULE;
 use super::native::Native;
 use crate::digest::sha256;
 use crate::result::Result;
 use crate::tools::native::{Architecture, FILE};
+use crate::tools::wasm;
 use crate::{command, workspace};
 
 /// Builds the modules in another folder, and compares them with these.
@@ -25,7 +25,11 @@ pub(super) fn compare(module: &[u8], natives: &[Native]) -> Result<()> {
     }
     copy_sources(&copy)?;
     build(&copy, &["wasm"])?;
-    same("the proxy-wasm module", module, &copy.join("target/wasm").join(MODULE))?;
+    same(
+        "the proxy-wasm module",
+        module,
+        &copy.join("target/wasm").join(wasm::FILE),
+    )?;
     for native in natives {
         let target = native.architecture.target();
         build(&copy, &["module", "--target", target])?;

@@ -12,6 +12,8 @@ use crate::result::Result;
 use crate::stamp::{self, Stamp};
 use crate::{command, workspace};
 
+/// The name of the module's file.
+pub(crate) const FILE: &str = "bff_filter.wasm";
 /// The target of the module.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];

@@ -1,4 +1,4 @@
-//! Envoy Gateway: it translates the manifests, fetches the module's image, and the real Envoy takes what it sends.
+//! Envoy Gateway: it translates the manifests, fetches the proxy-wasm module's image, and the real Envoy takes what it sends.
 //!
 //! The Deployment that it writes has Envoy's bootstrap configuration. [`pod`] changes there what a pod or a cluster's network
 //! would give, and everything else comes over Envoy Gateway's own stream.
@@ -17,7 +17,7 @@ use bff_tests::kubernetes::cluster::Cluster;
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
 use bff_tests::kubernetes::manifests::Manifest;
 use bff_tests::repository;
-use bff_tests::setup::eventually;
+use bff_tests::setup::{eventually, native_module};
 use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
@@ -41,22 +41,40 @@ const ACCEPTED: [&str; 6] = [
     "securitypolicies",
 ];
 
-/// Walks through the system behind Envoy Gateway.
+/// The bases, and the part of a filter's name in Envoy that says its form.
+const FORMS: [(&str, &str); 2] = [
+    ("gateway/v1.9", "wasm/envoyextensionpolicy"),
+    ("gateway/v1.9+native-module", "dynamic_modules/envoyextensionpolicy"),
+];
+
+/// Walks through the system behind Envoy Gateway, with each form of the filter.
 pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
     let cluster = Cluster::start();
     let registry = image_registry::start(&repository::path("target/image/oci"), "compat");
-    let manifests = named(&cluster, &format!("{registry}/bff-filter:0.1.0"));
+    let image = format!("{registry}/bff-filter:0.1.0");
     kubernetes.apply(&around(&cluster));
-    kubernetes.apply_manifests(&manifests);
-    let _controller = Controller::start(kubernetes, folder);
-    eventually("Envoy Gateway accepts the manifests", || refused(kubernetes).is_empty());
-    for change in pod::configure(kubernetes, &cluster, folder) {
-        println!("  {change}");
+    let mut controller = None;
+    for (base, filter) in FORMS {
+        println!("  {base}");
+        kubernetes.delete("httproutes", "api", "--all");
+        kubernetes.delete("httproutes", NAMESPACE, "--all");
+        kubernetes.apply_manifests(&named(&cluster, base, &image));
+        controller.get_or_insert_with(|| Controller::start(kubernetes, folder));
+        eventually("Envoy Gateway accepts the manifests", || refused(kubernetes).is_empty());
+        for change in pod::configure(kubernetes, &cluster, folder) {
+            println!("  {change}");
+        }
+        eventually("Envoy has the filters in this form", || {
+            cluster.has_route(filter)
+                && !FORMS
+                    .iter()
+                    .any(|(_, other)| *other != filter && cluster.has_route(other))
+        });
+        all_three_entry_points_answer_right(&cluster, 404);
+        passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
+        keys::rotate(&cluster);
+        a_route_that_nobody_named(kubernetes, &cluster);
     }
-    all_three_entry_points_answer_right(&cluster, 404);
-    passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
-    keys::rotate(&cluster);
-    a_route_that_nobody_named(kubernetes, &cluster);
 }
 
 /// An HTTPRoute without a policy of its own forwards nothing, nor does one of another namespace.
@@ -135,13 +153,17 @@ fn around(cluster: &Cluster) -> Vec<Value> {
 
 /// The manifests with this system's names and port, and the host of the authorization server, which is behind the same gateway
 /// here.
-fn named(cluster: &Cluster, image: &str) -> Vec<Manifest> {
+fn named(cluster: &Cluster, base: &str, image: &str) -> Vec<Manifest> {
     let system = &cluster.test.system;
-    let mut manifests = cluster.local().manifests("gateway/v1.9");
+    let mut manifests = cluster.local().manifests(base);
     for manifest in &mut manifests {
         let spec = &mut manifest.content["spec"];
         if let Some(wasm) = spec.pointer_mut("/wasm/0") {
             wasm["code"]["image"]["url"] = json!(image);
+        }
+        // The file that an init container copies.
+        if let Some(file) = spec.pointer_mut("/dynamicModules/0/source/local/path") {
+            *file = json!(native_module());
         }
         let Some(listeners) = spec.get_mut("listeners").and_then(Value::as_array_mut) else {
             continue;

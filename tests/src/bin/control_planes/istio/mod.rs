@@ -3,7 +3,8 @@
 //! istiod writes for istio-proxy, an Envoy with further extensions and an agent beside it. Envoy itself refuses what needs
 //! these, so listeners and clusters are taken from istiod's dump, and [`only_istio_proxy`] removes what only istio-proxy has.
 //! Routes, endpoints and certificates come over istiod's own stream, as long as the walk takes. The filters' configurations are
-//! in files, with the module as a file, because the agent and not Envoy fetches it.
+//! in files, with the module as a file, because the agent and not Envoy fetches it. Those of the native module are in the
+//! listeners.
 //!
 //! * [`istiod`]: the program.
 //! * [`proxy`]: the gateway's Envoy, as istiod knows it.
@@ -20,7 +21,7 @@ use bff_tests::kubernetes::cluster::Cluster;
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
 use bff_tests::kubernetes::istio::add_forgotten_route;
 use bff_tests::kubernetes::manifests::Manifest;
-use bff_tests::setup::eventually;
+use bff_tests::setup::{eventually, native_module};
 use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
@@ -36,12 +37,15 @@ const ACCOUNT: &str = "bff-gateway";
 const OURS: &str = "wasmplugins,trafficextensions,envoyfilters,virtualservices,gateways.networking.istio.io,\
                     serviceentries,destinationrules";
 
+/// The file of the native module in an EnvoyFilter.
+const FILE: &str = "/spec/configPatches/0/patch/value/typed_config/dynamic_module_config/module/local/filename";
+
 /// Walks through the system behind Istio, with each kind of filters.
 pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
     let cluster = Cluster::start();
     let istiod = Istiod::start(kubernetes, folder);
     kubernetes.apply(&around(&cluster));
-    for base in ["istio/wasm-plugin", "istio/traffic-extension"] {
+    for base in ["istio/wasm-plugin", "istio/traffic-extension", "istio/native-module"] {
         println!("  {base}");
         kubernetes.delete(OURS, NAMESPACE, "--all");
         let manifests = named(&cluster, base);
@@ -51,7 +55,9 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
             istiod: &istiod,
             token: kubernetes.token(NAMESPACE, ACCOUNT, "istio-ca"),
         };
-        let changes = proxy.configure(folder, |dump| is_whole(dump, &manifests));
+        let is_discovered = |manifest: &&Manifest| ["WasmPlugin", "TrafficExtension"].contains(&manifest.kind());
+        let discovered = manifests.iter().filter(is_discovered).count();
+        let changes = proxy.configure(folder, discovered, |dump| is_whole(dump, &manifests));
         let refused = istiod.log().contains("failed to build envoy filter value");
         assert!(
             !refused,
@@ -112,6 +118,10 @@ fn is_whole(dump: &Value, manifests: &[Manifest]) -> bool {
         found.map(move |manifest| format!("/{NAMESPACE}.{}{end}\"", manifest.name()))
     };
     let filters = of_kind("WasmPlugin", "~istio-translated-wasmplugin").chain(of_kind("TrafficExtension", ""));
+    let native = manifests
+        .iter()
+        .filter(|manifest| manifest.content.pointer(FILE).is_some());
+    let native = native.map(|manifest| format!("\"name\":\"{}\"", manifest.name()));
     let others = [
         "https-api",
         "https-mtls",
@@ -121,6 +131,7 @@ fn is_whole(dump: &Value, manifests: &[Manifest]) -> bool {
     ];
     let text = dump.to_string();
     filters
+        .chain(native)
         .chain(others.map(str::to_owned))
         .all(|part| text.contains(&part))
 }
@@ -166,6 +177,13 @@ fn named(cluster: &Cluster, base: &str) -> Vec<Manifest> {
         .filter(|manifest| manifest.kind() == "ServiceEntry")
     {
         manifest.content["spec"]["ports"][0]["targetPort"] = json!(cluster.test.system.public_addr().port());
+    }
+    // The native module's file, which an init container copies.
+    for file in manifests
+        .iter_mut()
+        .filter_map(|manifest| manifest.content.pointer_mut(FILE))
+    {
+        *file = json!(native_module());
     }
     manifests
 }

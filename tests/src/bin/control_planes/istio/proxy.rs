@@ -19,9 +19,6 @@ use super::{ACCOUNT, NAMESPACE};
 use crate::network;
 
 const NAME: &str = "bff-gateway-1";
-/// One filter at each entry point.
-const FILTER_COUNT: usize = 3;
-
 /// The gateway's pod.
 pub(super) struct Proxy<'a> {
     pub(super) cluster: &'a Cluster,
@@ -31,9 +28,10 @@ pub(super) struct Proxy<'a> {
 }
 
 impl Proxy<'_> {
-    /// Configures the system's Envoy with what istiod sends for this pod, starts it, and returns what was changed. `is_whole`
-    /// says whether a dump is of all manifests: istiod reads them one after the other.
-    pub(super) fn configure(&self, folder: &Path, is_whole: impl Fn(&Value) -> bool) -> Vec<String> {
+    /// Configures the system's Envoy with what istiod sends for this pod, starts it, and returns what was changed. So many filters
+    /// are `discovered`: their configurations are not in the listeners. `is_whole` says whether a dump is of all manifests:
+    /// istiod reads them one after the other.
+    pub(super) fn configure(&self, folder: &Path, discovered: usize, is_whole: impl Fn(&Value) -> bool) -> Vec<String> {
         let system = &self.cluster.test.system;
         system.stop(Component::Envoy);
         // A dump has only what a proxy has requested: listeners and clusters first.
@@ -62,8 +60,10 @@ impl Proxy<'_> {
         resources.insert("listeners".to_owned(), json!(listeners));
         // Then the filters' configurations.
         let filters = |dump: &Value| parts_with_types(dump, "EcdsConfigDump", "ecdsFilters", "/ecdsFilter");
-        let dump = self.dump_for(folder, &configuration, |dump| filters(dump).len() == FILTER_COUNT);
-        let filters = filters(&dump);
+        let filters = match discovered {
+            0 => Vec::new(),
+            _ => filters(&self.dump_for(folder, &configuration, |dump| filters(dump).len() == discovered)),
+        };
         for mut filter in filters {
             changes.replace_image(&mut filter, &module());
             let name = filter["config"]["name"].as_str().expect("a name").to_owned();
