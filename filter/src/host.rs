@@ -16,12 +16,12 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
 use crate::abi;
 
-/// Returns the time since 1970.
+/// Returns the time since 1970. Without one it is the end of time, at which everything has expired.
 pub(crate) fn now() -> Duration {
     hostcalls::get_current_time()
         .ok()
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-        .unwrap_or_default()
+        .unwrap_or(Duration::MAX)
 }
 
 /// Writes a line to Envoy's log.

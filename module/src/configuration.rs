@@ -70,7 +70,9 @@ impl Configuration {
             Mode::Serve(count) => count.max(1),
             Mode::Validate => 1,
         };
-        let keys = config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
+        // Metrics can be defined only now, so those of discovered keys are only counted together.
+        let stages = config.bff_token.iter().filter(|_| discovered.is_none());
+        let keys = stages.flat_map(|stage| stage.sealer.key_ids());
         let metrics = Arc::new(Metrics::define(envoy, keys));
         let ticks = match mode {
             Mode::Serve(_) => Some(
@@ -168,7 +170,7 @@ impl Thread {
     fn new(config: &Config, discovered: Option<Arc<DiscoveredSecrets>>, metrics: &Arc<Metrics<MetricId>>) -> Thread {
         /// Requests have numbers of their own in the whole process, by a number for each thread and configuration.
         static LAST: AtomicU64 = AtomicU64::new(0);
-        const STREAMS_BITS: u32 = 40;
+        const STREAMS_BITS: u32 = 36;
         Thread {
             worker: Worker::new(Gateway::with_memory(config.clone(), memories::of), config),
             is_ready: AtomicBool::new(discovered.is_none()),
@@ -184,21 +186,19 @@ impl Thread {
         let Some(discovered) = &self.discovered else {
             return true;
         };
-        match self.seen.changed(discovered, envoy) {
-            Some(Ok(config)) => {
-                warn_of_keys(envoy, &config);
-                self.worker
-                    .with_gateway(|gateway| gateway.replace_secrets(config, memories::of));
-                self.is_ready.store(true, Ordering::Relaxed);
-            }
-            Some(Err(error)) => {
-                self.metrics.count_rejected_secret(envoy);
-                envoy.log(
-                    Level::Error,
-                    format_args!("bff: a discovered secret is invalid and the previous one stays in use: {error}"),
-                );
-            }
-            None => {}
+        let change = self.seen.change(discovered, envoy);
+        if let Some(config) = change.config {
+            warn_of_keys(envoy, &config);
+            self.worker
+                .with_gateway(|gateway| gateway.replace_secrets(config, memories::of));
+            self.is_ready.store(true, Ordering::Relaxed);
+        }
+        for error in change.errors {
+            self.metrics.count_rejected_secret(envoy);
+            envoy.log(
+                Level::Error,
+                format_args!("bff: a discovered secret is invalid and the previous one stays in use: {error}"),
+            );
         }
         self.is_ready.load(Ordering::Relaxed)
     }
@@ -215,9 +215,9 @@ fn warn_of_keys(envoy: &impl Envoy, config: &Config) {
     }
 }
 
-/// Returns the time since 1970.
+/// Returns the time since 1970. Before 1970 it is the end of time, at which everything has expired.
 pub(crate) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::MAX)
 }
 
 /// Envoy in a tick, which is of no request: the gateway polls, warns and counts.

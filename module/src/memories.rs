@@ -8,8 +8,9 @@ use bff_core::gateway::cache_key::StageId;
 use bff_core::gateway::config::PhantomToken;
 use bff_core::gateway::token_memory::TokenMemory;
 
-/// By stage, and maximum size in bytes.
-type Memories = HashMap<(StageId, usize), Weak<TokenMemory>>;
+/// By stage, maximum size in bytes, and time limit of an introspection in milliseconds: nobody waits for the shorter one of
+/// somebody else.
+type Memories = HashMap<(StageId, usize, u64), Weak<TokenMemory>>;
 
 static MEMORIES: Mutex<Option<Memories>> = Mutex::new(None);
 
@@ -21,7 +22,9 @@ pub(crate) fn of(stage: &PhantomToken) -> Arc<TokenMemory> {
     let mut memories = MEMORIES.lock().unwrap_or_else(PoisonError::into_inner);
     let memories = memories.get_or_insert_with(HashMap::new);
     memories.retain(|_, memory| memory.strong_count() > 0);
-    let memory = memories.entry((stage.id(), stage.shared_cache_bytes)).or_default();
+    let memory = memories
+        .entry((stage.id(), stage.shared_cache_bytes, stage.timeout_ms))
+        .or_default();
     memory.upgrade().unwrap_or_else(|| {
         let created = TokenMemory::of_process(stage);
         *memory = Arc::downgrade(&created);

@@ -65,31 +65,73 @@ impl<E: EnvoyConfiguration> Secrets for Subscriber<'_, E> {
     }
 }
 
-/// The values that a worker thread has seen, in the order of the subscriptions.
+/// The values that a worker thread has seen, each list in the order of the subscriptions.
 #[derive(Default)]
-pub(crate) struct SeenSecrets(Mutex<Vec<Zeroizing<Vec<u8>>>>);
+pub(crate) struct SeenSecrets(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    newest: Values,
+    /// The newest valid ones; none until all have arrived.
+    valid: Values,
+}
+
+type Values = Vec<Zeroizing<Vec<u8>>>;
+
+/// What new values lead to.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// The configuration with the newest valid values, if they differ from those before.
+    pub(crate) config: Option<Config>,
+    /// Why new values cannot be used. The errors do not contain them.
+    pub(crate) errors: Vec<ConfigError>,
+}
 
 impl SeenSecrets {
-    /// Returns the configuration with the newest values, if one of them is new and all have arrived.
-    ///
-    /// # Errors
-    /// A value cannot be used. The error does not contain it.
-    pub(crate) fn changed(
-        &self,
-        discovered: &DiscoveredSecrets,
-        envoy: &impl EnvoyStream,
-    ) -> Option<Result<Config, ConfigError>> {
+    /// Looks for new values. One that is invalid changes nothing and keeps no other one from coming into force.
+    pub(crate) fn change(&self, discovered: &DiscoveredSecrets, envoy: &impl EnvoyStream) -> Change {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut change = Change::default();
         let values = || discovered.subscribed.iter().map(|(_, id)| envoy.secret(*id));
-        if values().any(<[u8]>::is_empty) || values().eq(seen.iter().map(|value| value.as_slice())) {
-            return None;
+        if values().eq(seen.newest.iter().map(|value| value.as_slice())) {
+            return change;
         }
-        *seen = values().map(|value| Zeroizing::new(value.to_vec())).collect();
-        let arrived = Arrived {
-            discovered,
-            values: &seen,
+        seen.newest = values().map(|value| Zeroizing::new(value.to_vec())).collect();
+        let Seen { newest, valid } = &mut *seen;
+        let mut attempt = |values: Values| {
+            let arrived = Arrived {
+                discovered,
+                values: &values,
+            };
+            match Config::with_secrets(&discovered.json, &arrived) {
+                Ok(config) => {
+                    change.config = Some(config);
+                    Some(values)
+                }
+                Err(error) => {
+                    change.errors.push(error);
+                    None
+                }
+            }
         };
-        Some(Config::with_secrets(&discovered.json, &arrived))
+        if valid.is_empty() {
+            // All at once, when the last one has arrived.
+            if newest.iter().all(|value| !value.is_empty()) {
+                *valid = attempt(newest.clone()).unwrap_or_default();
+            }
+            return change;
+        }
+        for (index, value) in newest.iter().enumerate() {
+            let mut values = valid.clone();
+            match values.get_mut(index) {
+                Some(place) if place != value => place.clone_from(value),
+                Some(_) | None => continue,
+            }
+            if let Some(values) = attempt(values) {
+                *valid = values;
+            }
+        }
+        change
     }
 }
 

@@ -129,8 +129,9 @@ impl Worker {
 
     /// Repeats the introspection that this request waits for, if it was lost with another request.
     pub fn take_over(&self, host: &impl Host, stream: StreamId) {
-        let effect = self.with_gateway(|gateway| gateway.take_over(stream));
-        self.run_effects(host, Vec::from_iter(effect));
+        let now = host.now().as_secs();
+        let effects = self.with_gateway(|gateway| gateway.take_over(stream, now));
+        self.run_effects(host, effects);
     }
 
     /// Handles the head of a response, in its callback. Returns `false` if an error has replaced the response.

@@ -256,6 +256,25 @@ fn a_value_that_is_invalid_leaves_the_previous_one_in_force_and_is_counted_and_t
 }
 
 #[test]
+fn an_invalid_value_keeps_no_other_one_from_coming_into_force() {
+    let key = new_key();
+    let (gateway, mut secrets) = Gateway::start(true, &key, Some("a-client-secret"));
+    let request = gateway.request(&key);
+    gateway.wait_for(&request, 200);
+    // An empty client secret is no client secret.
+    secrets.client_secret.write("");
+    eventually("the value is rejected", || {
+        assert_eq!(gateway.status(&request), 200);
+        filter_statistic(&gateway.test.system, "secrets_rejected") > 0
+    });
+    let next = new_key();
+    secrets.keys.write(&next);
+    gateway.wait_for(&gateway.request(&next), 200);
+    gateway.wait_for(&request, 401);
+    assert_eq!(gateway.last_client_secret(), "a-client-secret");
+}
+
+#[test]
 fn until_a_secret_has_arrived_requests_are_answered_with_503() {
     let key = new_key();
     let (gateway, mut secrets) = Gateway::start(true, &key, None);

@@ -12,8 +12,8 @@ pub(crate) struct EndedSessionsPoll {
     list: Arc<EndedSessions>,
     /// The service's version of the list that was read last.
     version: String,
-    /// Time of the next poll, in seconds since 1970.
-    due_at: u64,
+    /// Time of the next poll, in seconds since 1970; `None` if somebody else polls.
+    due_at: Option<u64>,
 }
 
 impl EndedSessionsPoll {
@@ -22,7 +22,7 @@ impl EndedSessionsPoll {
         Self {
             list: Arc::new(EndedSessions::new(MAX_ENDED_SESSIONS, 0)),
             version: String::new(),
-            due_at: 0,
+            due_at: Some(0),
         }
     }
 
@@ -33,21 +33,23 @@ impl EndedSessionsPoll {
     /// Takes a list that somebody else polls, so that no poll is due here.
     pub(crate) fn share(&mut self, list: &Arc<EndedSessions>) {
         self.list = Arc::clone(list);
-        self.due_at = u64::MAX;
+        self.due_at = None;
     }
 
     /// Makes a poll due at once: nobody else polls any more.
     pub(crate) fn resume(&mut self) {
-        self.due_at = 0;
+        self.due_at = Some(0);
     }
 
     /// Returns the path and query of the list, if a poll is due. The query has the known version, so that an unchanged
     /// list is not sent again.
     pub(crate) fn due(&mut self, source: &EndedSessionsSource, now: u64) -> Option<String> {
-        if now < self.due_at {
+        let next = now.saturating_add(source.poll_seconds);
+        // After the next poll, it would be due only after the clock was set back.
+        if self.due_at.is_none_or(|due_at| now < due_at && due_at <= next) {
             return None;
         }
-        self.due_at = now.saturating_add(source.poll_seconds);
+        self.due_at = Some(next);
         Some(format!("{}?known={}", source.path, self.version))
     }
 

@@ -56,12 +56,18 @@ impl IntrospectionCache {
         None
     }
 
-    /// Ends a flight with its outcome. Returns the requests that waited. A state that has expired, or that may not be cached,
+    /// Ends a flight of this memory with its outcome. Returns the requests that waited. A state that has expired, or that may not be cached,
     /// still replaces the previous one.
-    pub(crate) fn land(&mut self, flight: FlightId, outcome: &IntrospectionOutcome, now: u64) -> Vec<StreamId> {
+    pub(crate) fn land(
+        &mut self,
+        memory: &TokenMemory,
+        flight: FlightId,
+        outcome: &IntrospectionOutcome,
+        now: u64,
+    ) -> Vec<StreamId> {
         self.learn(flight.key, outcome, now);
         let active = active(outcome, now).map(|(token, expires_at)| (Arc::clone(token), expires_at));
-        self.memory.land(flight, active)
+        memory.land(flight, active)
     }
 
     /// Returns what the shared cache is to store of the outcome of a flight.
@@ -129,7 +135,13 @@ mod tests {
         let Joined::Leads(flight) = cache.memory.join(&key, b"token", 1, now) else {
             panic!("the token is known");
         };
-        cache.land(flight, &IntrospectionOutcome::Introspected { state, expires_at }, now);
+        let memory = Arc::clone(&cache.memory);
+        cache.land(
+            &memory,
+            flight,
+            &IntrospectionOutcome::Introspected { state, expires_at },
+            now,
+        );
     }
 
     fn len(cache: &IntrospectionCache) -> usize {

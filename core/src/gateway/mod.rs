@@ -69,8 +69,6 @@ pub struct Gateway {
     cookies: CookieCache,
     /// `None` without an introspection stage.
     cache: Option<IntrospectionCache>,
-    /// That of the previous secrets, while requests wait for introspections in its memory.
-    previous: Option<IntrospectionCache>,
     waiting: HashMap<StreamId, Waiting>,
     counters: Counters,
     notices: Notices,
@@ -108,7 +106,6 @@ impl Gateway {
             cookies: CookieCache::new(entries.saturating_mul(2), bytes),
             cache: stage.map(|stage| IntrospectionCache::new(stage, memory(stage), shared(stage))),
             config,
-            previous: None,
             waiting: HashMap::new(),
             counters: Counters::default(),
             notices: Notices::default(),
@@ -125,7 +122,7 @@ impl Gateway {
         self.config = next.config;
         self.cookies = next.cookies;
         if !is_same_stage {
-            self.previous = std::mem::replace(&mut self.cache, next.cache);
+            self.cache = next.cache;
         }
     }
 

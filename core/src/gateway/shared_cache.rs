@@ -6,13 +6,14 @@
 //!
 //! Other extensions of the proxy can read and write the store. Entries are sealed with a key that only those know who know
 //! the client secret, for their stage, token, slot and expiry: what was made up, changed or moved does not open. Whoever
-//! writes there can only take entries away, or bring back one that has not expired.
+//! writes there can take entries away, bring back one that has not expired, and fill the memory of the VM that reads a huge
+//! value, but learns no token and inserts none.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::cache_key::CacheKey;
-use super::config::PhantomToken;
+use super::config::{MAX_CACHE_SECONDS, PhantomToken};
 use super::token_codec;
 use super::token_info::TokenInfo;
 use crate::crypto::xaes256_gcm::{NONCE_BYTES, Xaes256Gcm};
@@ -86,7 +87,7 @@ impl SharedCache {
     /// Finds the entry of a token in the value of one of its slots, at the time `now`. Returns the information about the token,
     /// and when it expires, in seconds since 1970.
     pub(crate) fn find(&self, key: &CacheKey, slot: Slot, value: &[u8], now: u64) -> Option<(TokenInfo, u64)> {
-        let entry = entries(value).find(|entry| entry.start == start(key) && entry.expires_at > now)?;
+        let entry = entries(value, now).find(|entry| entry.start == start(key))?;
         let (nonce, sealed) = entry.sealed.split_first_chunk::<NONCE_BYTES>()?;
         let bound = associated_data(key, slot, entry.expires_at);
         let opened = self.cipher.decrypt(nonce, sealed, &bound).ok()?;
@@ -157,8 +158,8 @@ impl SharedEntry {
 
     /// Returns the entries of a slot that have not expired, without that of this token.
     fn others<'a>(&self, value: &'a [u8], now: u64) -> Vec<Entry<'a>> {
-        entries(value)
-            .filter(|entry| entry.start != start(&self.key) && entry.expires_at > now)
+        entries(value, now)
+            .filter(|entry| entry.start != start(&self.key))
             .collect()
     }
 }
@@ -169,9 +170,16 @@ fn start(key: &CacheKey) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Returns the entries of a slot, up to the first that is malformed.
-fn entries(value: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    let mut rest = value;
+/// Returns the entries of a slot at the time `now` that have not expired, up to the first that is malformed. A slot that is
+/// longer than any that is written here is somebody else's, and so is an entry that expires later than any: the next one
+/// that is stored replaces it.
+fn entries(value: &[u8], now: u64) -> impl Iterator<Item = Entry<'_>> {
+    let last = now.saturating_add(MAX_CACHE_SECONDS);
+    all_entries(value).filter(move |entry| entry.expires_at > now && entry.expires_at <= last)
+}
+
+fn all_entries(value: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    let mut rest = if value.len() <= SLOT_BYTES { value } else { &[] };
     std::iter::from_fn(move || {
         let (start, after) = rest.split_first_chunk::<8>()?;
         let (expires_at, after) = after.split_first_chunk::<8>()?;
@@ -282,18 +290,32 @@ mod tests {
         let found = |number: u8| cache.find(&[number; 32], Slot(0), &value, NOW).is_some();
         assert!(found(29) && found(20) && !found(0));
         // An entry of the same token takes the place of the previous one.
-        let before = entries(&value).count();
+        let before = all_entries(&value).count();
         let again = cache
             .seal([29; 32], &info("y"), NOW + 100)
             .unwrap()
             .choose([&value, &value], NOW)
             .1;
-        assert_eq!(entries(&again).count(), before);
+        assert_eq!(all_entries(&again).count(), before);
     }
 
     #[test]
     fn a_token_that_is_longer_than_a_slot_is_not_stored() {
         let token = info(&"x".repeat(SLOT_BYTES));
         assert!(cache().seal([1; 32], &token, NOW + 10).is_none());
+    }
+
+    #[test]
+    fn what_somebody_else_has_left_in_a_slot_is_replaced() {
+        let cache = cache();
+        let key = [7; 32];
+        // Entries that would never expire, and a value that is longer than a slot.
+        let foreign = [&[9; 8][..], &u64::MAX.to_be_bytes(), &100u32.to_be_bytes(), &[0; 100]].concat();
+        for value in [foreign.repeat(SLOT_BYTES / foreign.len()), vec![0; SLOT_BYTES + 1]] {
+            let entry = cache.seal(key, &info("jwt"), NOW + 10).unwrap();
+            let (chosen, stored) = entry.choose([&value, &value], NOW);
+            assert!(cache.find(&key, entry.slots()[chosen], &stored, NOW).is_some());
+            assert_eq!(all_entries(&stored).count(), 1);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! In a proxy, a callout belongs to the request that makes it, the leader, and ends with it. If the leader ends first,
 //! the flight has lost its callout, and one of the requests that wait must repeat it, or the host on behalf of no request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use zeroize::Zeroizing;
 
@@ -24,7 +24,7 @@ struct Flight {
     number: u64,
     token: Token,
     callout: Callout,
-    waiters: Vec<StreamId>,
+    waiters: BTreeSet<StreamId>,
 }
 
 /// The request on whose behalf a callout was made.
@@ -47,7 +47,7 @@ impl SingleFlight {
     /// Adds a request. Returns the flight to begin for it, unless one is in progress.
     pub(crate) fn join(&mut self, key: CacheKey, token: &[u8], stream: StreamId) -> Option<FlightId> {
         if let Some(flight) = self.flights.get_mut(&key) {
-            flight.waiters.push(stream);
+            flight.waiters.insert(stream);
             return None;
         }
         self.last = self.last.wrapping_add(1);
@@ -55,7 +55,7 @@ impl SingleFlight {
             number: self.last,
             token: Zeroizing::new(token.to_vec()),
             callout: Callout::Of(stream),
-            waiters: vec![stream],
+            waiters: BTreeSet::from([stream]),
         };
         self.flights.insert(key, flight);
         Some(FlightId { key, number: self.last })
@@ -70,14 +70,16 @@ impl SingleFlight {
     /// Ends a flight. Returns the requests that waited; `None` if it has already ended.
     pub(crate) fn land(&mut self, id: FlightId) -> Option<Vec<StreamId>> {
         self.flights.get(&id.key).filter(|flight| flight.number == id.number)?;
-        self.flights.remove(&id.key).map(|flight| flight.waiters)
+        self.flights
+            .remove(&id.key)
+            .map(|flight| flight.waiters.into_iter().collect())
     }
 
     /// Removes a request that waits no longer. If its flight has lost its callout, with this request or before, returns a
     /// request that waits for it.
     pub(crate) fn leave(&mut self, key: &CacheKey, stream: StreamId) -> Option<StreamId> {
         let flight = self.flights.get_mut(key)?;
-        flight.waiters.retain(|waiting| *waiting != stream);
+        flight.waiters.remove(&stream);
         if flight.callout == Callout::Of(stream) {
             flight.callout = Callout::Lost;
         }

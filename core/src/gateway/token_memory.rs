@@ -16,6 +16,8 @@ use super::token_info::TokenInfo;
 
 /// The number of parts with a lock of their own in a memory that several threads use.
 const SHARDS: usize = 16;
+/// The minimum size of such a part, in bytes, unless there is only one.
+const MIN_SHARD_BYTES: usize = 1024 * 1024;
 
 /// Times are in seconds since 1970.
 pub struct TokenMemory {
@@ -72,7 +74,10 @@ impl TokenMemory {
 
     /// Creates a memory for the gateways of several threads.
     pub fn of_process(stage: &PhantomToken) -> Arc<Self> {
-        Self::with_shards(SHARDS, usize::MAX, stage.shared_cache_bytes / SHARDS)
+        // A small one in few parts, so that each has room for responses.
+        let shards = (stage.shared_cache_bytes / MIN_SHARD_BYTES).clamp(1, SHARDS);
+        let max_bytes = stage.shared_cache_bytes.checked_div(shards).unwrap_or(0);
+        Self::with_shards(shards, usize::MAX, max_bytes)
     }
 
     /// The limits are those of each shard.
@@ -104,7 +109,7 @@ impl TokenMemory {
             // A panic under the lock: what it has left may contradict itself.
             let mut locked = poisoned.into_inner();
             self.lock_abandoned().extend(locked.flights.clear());
-            *locked = Shard::new(locked.max_entries, locked.max_bytes);
+            locked.active = BoundedLru::new(locked.max_entries, locked.max_bytes);
             shard.clear_poison();
             locked
         });

@@ -46,12 +46,16 @@ impl Gateway {
     /// Begins an introspection for a request that waits for one, or lets it wait for that of another request, at the time
     /// `now` since 1970. `None`: the effect follows when that one ends.
     pub fn introspect(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
+        let limit = Duration::from_millis(self.config.phantom_token.as_ref()?.timeout_ms).saturating_add(MARGIN);
+        self.waiting.get_mut(&stream)?.deadline = now.saturating_add(limit);
+        self.join(stream, now.as_secs())
+    }
+
+    fn join(&mut self, stream: StreamId, now: u64) -> Option<Effect> {
         let stage = self.config.phantom_token.as_ref()?;
         let waiting = self.waiting.get_mut(&stream)?;
-        let limit = Duration::from_millis(stage.timeout_ms).saturating_add(MARGIN);
-        waiting.deadline = now.saturating_add(limit);
         let token = std::mem::take(&mut waiting.token);
-        match waiting.memory.join(&waiting.key, &token, stream, now.as_secs()) {
+        match waiting.memory.join(&waiting.key, &token, stream, now) {
             Joined::Leads(flight) => Some(Effect::Run(Command::Introspect {
                 stream: Some(stream),
                 flight,
@@ -71,15 +75,16 @@ impl Gateway {
     /// Handles the response of the authorization server, or the failure of the callout, at the time `now`, in seconds
     /// since 1970.
     pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
-        let Some(stage) = &self.config.phantom_token else {
+        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &mut self.cache) else {
             return Vec::new();
         };
-        let caches = self.cache.iter_mut().chain(&mut self.previous);
-        let found = caches.into_iter().find_map(|cache| {
-            let token = cache.memory.token(flight)?;
-            Some((cache, token))
-        });
-        let Some((cache, token)) = found else {
+        // If the client secret was replaced in the meantime, those who wait have the memory of the flight.
+        let waiting = self.waiting.values().filter(|waiting| waiting.key == flight.key);
+        let memories = std::iter::once(&cache.memory).chain(waiting.map(|waiting| &waiting.memory));
+        let found = memories
+            .into_iter()
+            .find_map(|memory| Some((Arc::clone(memory), memory.token(flight)?)));
+        let Some((memory, token)) = found else {
             return Vec::new();
         };
         let outcome = introspection::classify(stage, &token, response, now);
@@ -102,7 +107,7 @@ impl Gateway {
             }
         }
         let entry = cache.shared_entry(flight, &outcome, now);
-        let waiters = cache.land(flight, &outcome, now);
+        let waiters = cache.land(&memory, flight, &outcome, now);
         let outcome = Arc::new(outcome);
         let share = |stream| {
             let outcome = Arc::clone(&outcome);
@@ -178,16 +183,32 @@ impl Gateway {
         effects
     }
 
-    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request.
-    pub fn take_over(&mut self, stream: StreamId) -> Option<Effect> {
-        let stage = self.config.phantom_token.as_ref()?;
-        let waiting = self.waiting.get_mut(&stream)?;
-        let (flight, token) = waiting.memory.take_over(&waiting.key, stream)?;
-        Some(Effect::Run(Command::Introspect {
-            stream: Some(stream),
-            flight,
-            request: introspection::request(stage, &token, std::mem::take(&mut waiting.trace)),
-        }))
+    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request, at the time
+    /// `now`, in seconds since 1970.
+    pub fn take_over(&mut self, stream: StreamId, now: u64) -> Vec<Effect> {
+        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
+            return Vec::new();
+        };
+        let Some(waiting) = self.waiting.get_mut(&stream) else {
+            return Vec::new();
+        };
+        let Some((flight, token)) = waiting.memory.take_over(&waiting.key, stream) else {
+            return Vec::new();
+        };
+        if Arc::ptr_eq(&waiting.memory, &cache.memory) {
+            return vec![Effect::Run(Command::Introspect {
+                stream: Some(stream),
+                flight,
+                request: introspection::request(stage, &token, std::mem::take(&mut waiting.trace)),
+            })];
+        }
+        // The client secret was replaced. What the new one obtains is not for those who have the previous one.
+        let next = waiting.memory.leave(&waiting.key, stream);
+        waiting.memory = Arc::clone(&cache.memory);
+        waiting.key = cache.key(&token);
+        waiting.token = token;
+        let effects = next.map(|stream| Effect::Run(Command::TakeOver { stream }));
+        effects.into_iter().chain(self.join(stream, now)).collect()
     }
 
     /// Repeats the introspections that were lost with their requests, on behalf of no request.

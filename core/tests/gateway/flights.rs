@@ -84,26 +84,26 @@ fn when_the_leader_leaves_one_of_those_who_wait_can_take_over_and_after_it_the_n
     for stream in 1..=4 {
         gate.ask(stream, &good("GET", "token"), NOW);
     }
-    assert!(gate.take_over(2).is_none(), "the callout is in progress");
+    assert!(gate.take_over(2, NOW).is_empty(), "the callout is in progress");
     assert_eq!(gate.on_stream_end(1), Some(2));
     // The one that was to take over leaves before it does.
     assert_eq!(gate.on_stream_end(2), Some(3));
-    let (behalf, lost) = flight(&Vec::from_iter(gate.take_over(3))).unwrap();
+    let (behalf, lost) = flight(&gate.take_over(3, NOW)).unwrap();
     assert_eq!(behalf, Some(3));
     assert!(
-        gate.take_over(4).is_none() && gate.repeat_lost().is_empty(),
+        gate.take_over(4, NOW).is_empty() && gate.repeat_lost().is_empty(),
         "once is enough"
     );
     // The one that has taken over leaves with the callout.
     assert_eq!(gate.on_stream_end(3), Some(4));
-    let (behalf, id) = flight(&Vec::from_iter(gate.take_over(4))).unwrap();
+    let (behalf, id) = flight(&gate.take_over(4, NOW)).unwrap();
     assert_eq!((behalf, id), (Some(4), lost), "it is the same flight");
     let claims = json!({"sub": "a"});
     assert_eq!(
         ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
         [(4, forwarded(&claims))]
     );
-    assert!(gate.take_over(4).is_none() && gate.take_over(9).is_none());
+    assert!(gate.take_over(4, NOW).is_empty() && gate.take_over(9, NOW).is_empty());
 }
 
 #[test]

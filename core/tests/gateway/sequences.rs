@@ -202,11 +202,11 @@ impl World {
                     return;
                 };
                 let now = self.now;
-                let effect = match message {
-                    Message::Learn(outcome) => self.gate(stream).on_outcome(stream, &outcome, now),
-                    Message::TakeOver => self.gate(stream).take_over(stream),
+                let effects = match message {
+                    Message::Learn(outcome) => Vec::from_iter(self.gate(stream).on_outcome(stream, &outcome, now)),
+                    Message::TakeOver => self.gate(stream).take_over(stream, now),
                 };
-                self.effects(Vec::from_iter(effect), None);
+                self.effects(effects, None);
             }
             Event::Later(seconds) => self.now += seconds,
         }

@@ -98,7 +98,7 @@ fn when_a_leader_leaves_a_request_of_another_gateway_takes_over() {
     other.ask(2, &good("GET", "token"), NOW);
     one.ask(3, &good("GET", "token"), NOW);
     assert_eq!(one.on_stream_end(1), Some(2));
-    let (behalf, id) = flight(&Vec::from_iter(other.take_over(2))).unwrap();
+    let (behalf, id) = flight(&other.take_over(2, NOW)).unwrap();
     assert_eq!((behalf, id), (Some(2), lost), "the same flight");
     let claims = json!({"sub": "a"});
     let effects = other.on_introspection(id, &active(claims.clone()), NOW);
@@ -179,7 +179,7 @@ fn a_leader_that_waits_for_too_long_hands_over() {
         .iter()
         .any(|effect| matches!(effect, Effect::Run(Command::TakeOver { stream: 2 })));
     assert!(told, "the other one is told");
-    assert_eq!(flight(&Vec::from_iter(other.take_over(2))), Some((Some(2), id)));
+    assert_eq!(flight(&other.take_over(2, NOW)), Some((Some(2), id)));
     assert_eq!(
         ends(&other.on_introspection(id, &IntrospectionResponse::Failed, NOW + 3)),
         [(2, End::Refused(502, None))]
@@ -226,4 +226,48 @@ fn a_response_in_the_shared_data_of_a_host_serves_other_virtual_machines() {
             .iter()
             .any(|effect| matches!(effect, Effect::Run(Command::Store(_))))
     );
+}
+
+#[test]
+fn a_client_secret_that_is_replaced_while_requests_wait_is_used_for_their_next_introspection_and_for_no_earlier_memory()
+{
+    let config = |secret: &str| {
+        let changes = json!({"phantom_token": {"client_secret": {"env": null, "inline": secret}}});
+        Config::parse(configuration(changes).to_string().as_bytes(), |name| {
+            (name == "BFF_COOKIE_KEYS").then(|| env(name)).flatten()
+        })
+        .unwrap()
+    };
+    let (old, new) = (config("the old secret"), config("the new secret"));
+    let memory = |config: &Config| TokenMemory::of_process(config.phantom_token.as_ref().unwrap());
+    let (old_memory, new_memory) = (memory(&old), memory(&new));
+    let gate = || Gateway::with_memory(old.clone(), |_| Arc::clone(&old_memory));
+    let [mut one, mut other] = [gate(), gate()];
+    let (_, first) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
+    one.ask(2, &good("GET", "token"), NOW);
+    other.ask(3, &good("GET", "other"), NOW);
+    for gate in [&mut one, &mut other] {
+        gate.replace_secrets(new.clone(), |_| Arc::clone(&new_memory));
+    }
+    // What was begun with the previous secret serves those who wait for it.
+    let claims = json!({"sub": "a", "exp": NOW + 100});
+    let ended = ends(&one.on_introspection(first, &active(claims.clone()), NOW));
+    assert_eq!(ended, [(1, forwarded(&claims)), (2, forwarded(&claims))]);
+    assert!(
+        flight(&one.ask(4, &good("GET", "token"), NOW)).is_some(),
+        "no response of the previous secret"
+    );
+    // What is begun again is begun with the new secret, and is known only where that one is.
+    let mut third = gate();
+    third.ask(5, &good("GET", "other"), NOW);
+    assert_eq!(other.on_stream_end(3), Some(5));
+    third.replace_secrets(new.clone(), |_| Arc::clone(&new_memory));
+    let (behalf, again) = flight(&third.take_over(5, NOW)).unwrap();
+    assert_eq!(behalf, Some(5));
+    let ended = ends(&third.on_introspection(again, &active(claims.clone()), NOW));
+    assert_eq!(ended, [(5, forwarded(&claims))]);
+    let mut old_gate = gate();
+    assert!(flight(&old_gate.ask(6, &good("GET", "other"), NOW)).is_some());
+    let mut new_gate = Gateway::with_memory(new, |_| Arc::clone(&new_memory));
+    assert!(flight(&new_gate.ask(7, &good("GET", "other"), NOW)).is_none());
 }

@@ -13,6 +13,7 @@ mod structural_error;
 pub use bff_token::{BffToken, EndedSessionsSource};
 pub use error::ConfigError;
 pub use filter::Config;
+pub(crate) use phantom_token::MAX_CACHE_SECONDS;
 pub use phantom_token::{ClientAuthentication, PhantomToken};
 pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]

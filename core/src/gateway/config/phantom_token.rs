@@ -10,6 +10,9 @@ use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::{Secrets, Source};
 use crate::gateway::requirement::{Requirement, is_scope};
 
+/// The maximum of `token_cache_seconds`.
+pub(crate) const MAX_CACHE_SECONDS: u64 = 86_400;
+
 /// Valid configuration of the introspection stage.
 #[derive(Clone)]
 pub struct PhantomToken {
@@ -138,7 +141,8 @@ pub(super) struct RawPhantomToken {
     /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes. The
     /// native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in Envoy's shared
     /// data, beside what each worker caches. Entry points with the same introspection settings share them, apart from what they
-    /// require of a token. 0: workers share nothing. It does not concern `/authorize`.
+    /// require of a token. In the native module, the size applies to each group of such entry points. 0: workers share nothing. It
+    /// does not concern `/authorize`.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,
@@ -212,7 +216,12 @@ impl RawPhantomToken {
             client_authentication: self.client_authentication,
             cluster: self.cluster,
             client_id: self.client_id,
-            cache_seconds: in_range("phantom_token.token_cache_seconds", self.token_cache_seconds, 0, 86_400)?,
+            cache_seconds: in_range(
+                "phantom_token.token_cache_seconds",
+                self.token_cache_seconds,
+                0,
+                MAX_CACHE_SECONDS,
+            )?,
             ignore_cache_control: self.ignore_cache_control,
             cache_entries: usize_in_range(
                 "phantom_token.token_cache_entries",
