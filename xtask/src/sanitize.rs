@@ -18,8 +18,8 @@ const PACKAGES: [&str; 3] = ["bff-core", "bff-shell", "bff-module"];
 struct Tool {
     name: &'static str,
     what: &'static str,
-    /// The component of the toolchain that it needs, and why.
-    needs: Option<(&'static str, &'static str)>,
+    /// The components of the toolchain that it needs.
+    needs: &'static [&'static str],
     /// What it does not run, and why.
     leaves_out: &'static str,
     command: fn(host: &str) -> Command,
@@ -29,7 +29,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "address",
         what: "AddressSanitizer and LeakSanitizer",
-        needs: None,
+        needs: &[],
         leaves_out: "accesses inside the standard library, which is as it comes; leaks from the heads of requests that tests \
                      of the gateway make, which live as long as the program",
         command: |host| {
@@ -43,10 +43,8 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "thread",
         what: "ThreadSanitizer",
-        needs: Some((
-            "rust-src",
-            "in a standard library that was built without it, ThreadSanitizer reports races that are none",
-        )),
+        // In a standard library that was built without it, it reports races that are none.
+        needs: &["rust-src"],
         leaves_out: "nothing of these crates; the standard library is built with it",
         command: |host| {
             let mut tests = cargo(&["test"]);
@@ -59,7 +57,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "miri",
         what: "Miri",
-        needs: Some(("miri", "it interprets the tests")),
+        needs: &["miri", "rust-src"],
         leaves_out: "the tests of core and shell, which take hours and have no unsafe code; the test of leaders, whose rounds take \
                      a minute each; leaks, since the module's thread \
                      never ends: LeakSanitizer finds them; ticks of that thread, which are slower than their period",
@@ -95,10 +93,8 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         .iter()
         .filter(|tool| names.is_empty() || names.contains(&tool.name))
     {
-        if let Some((component, why)) = tool.needs
-            && !has_component(component)
-        {
-            left_out.push(format!("{}: missing component {component}: {why}", tool.what));
+        if let Some(missing) = tool.needs.iter().find(|component| !has_component(component)) {
+            left_out.push(format!("{}: missing component {missing} of the toolchain", tool.what));
             continue;
         }
         let begun = Instant::now();
