@@ -78,6 +78,23 @@ fn configurations_that_come_and_go_while_all_are_woken_leave_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no ticks of the module's thread")]
+fn a_configuration_may_be_destroyed_by_the_thread_of_the_module_that_wakes_it() {
+    for version in Version::ALL {
+        let envoy = Envoy::start(version, 1, |callout| active(AT_ONCE, callout));
+        let place = envoy.configure(&configuration("woken")).expect("a configuration");
+        envoy.hold_the_thread_of_the_module();
+        drop(place);
+        envoy.exit(Vec::new());
+        // The thread has not waited for itself.
+        let envoy = Envoy::start(version, 1, |callout| active(AT_ONCE, callout));
+        let place = envoy.configure(&configuration("woken")).expect("a configuration");
+        envoy.hold_the_thread_of_the_module();
+        envoy.exit(vec![place]);
+    }
+}
+
+#[test]
 fn a_configuration_that_is_only_validated_starts_nothing() {
     let envoy = Envoy::start(Version::V140, 1, |_| Answer::Never);
     envoy.validate();

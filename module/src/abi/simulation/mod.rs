@@ -28,7 +28,7 @@ use self::dispatcher::{Dispatcher, Name};
 use self::filter::Filter;
 pub(crate) use self::head::Head;
 pub(crate) use self::process::Version;
-use self::process::{Counts, Process};
+use self::process::{Counts, Held, Process};
 pub(crate) use self::request::{Fault, Outcome, Plan, Request, Upstream};
 pub(crate) use self::server::{Answer, Callout, Gate, When};
 
@@ -60,6 +60,7 @@ impl Envoy {
         let process = Arc::new(Process {
             version,
             validates: AtomicBool::new(false),
+            held: Held::default(),
             main: Dispatcher::new(Name::Main),
             workers: (0..workers).map(|index| Dispatcher::new(Name::Worker(index))).collect(),
             server: Box::new(server),
@@ -84,6 +85,16 @@ impl Envoy {
     /// Envoy only validates configurations from now on.
     pub(crate) fn validate(&self) {
         self.process.validates.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until the thread of the module that wakes configurations is in a call, which it leaves with the last count of the
+    /// configuration.
+    pub(crate) fn hold_the_thread_of_the_module(&self) {
+        let Held { is_wanted, is_held } = &self.process.held;
+        is_wanted.store(true, Ordering::SeqCst);
+        while !is_held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Creates a configuration; `None` if the module rejects it.

@@ -1,7 +1,7 @@
 //! What all threads of a simulated Envoy share.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::dispatcher::Dispatcher;
@@ -31,9 +31,30 @@ pub(super) struct Counts {
     pub(super) undelivered: AtomicUsize,
 }
 
+/// A thread that wakes a configuration may hold its last count: that is tried by holding it in there until it does.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) is_wanted: AtomicBool,
+    pub(super) is_held: AtomicBool,
+}
+
+impl Held {
+    /// Waits in a call until `is_last`, if that is wanted.
+    pub(super) fn wait(&self, is_last: impl Fn() -> bool) {
+        if self.is_wanted.load(Ordering::SeqCst) {
+            self.is_held.store(true, Ordering::SeqCst);
+            while !is_last() {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
 pub(super) struct Process {
     pub(super) version: Version,
     pub(super) validates: AtomicBool,
+    /// Where the thread of the module that wakes configurations is held.
+    pub(super) held: Held,
     pub(super) main: Arc<Dispatcher>,
     pub(super) workers: Vec<Arc<Dispatcher>>,
     pub(super) server: Box<dyn Fn(&Callout) -> Answer + Send + Sync>,

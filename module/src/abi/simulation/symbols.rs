@@ -242,6 +242,9 @@ symbols! {
         if cfg!(miri) && process::here().is_none() {
             return;
         }
+        if process::here().is_none() {
+            config.process.held.wait(|| Arc::strong_count(&config) == 1);
+        }
         let of = Weak::clone(of);
         config.process.main.post(move || {
             if let Some(config) = of.upgrade() {
