@@ -74,7 +74,7 @@ const TOOLS: [Tool; 3] = [
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = names.iter().find(|name| TOOLS.iter().all(|tool| tool.name != **name)) {
         return Err(format!(
-            "unknown tool `{unknown}`: write names among {}",
+            "invalid tool `{unknown}`: write one of {}",
             TOOLS.map(|tool| tool.name).join(", ")
         ));
     }
