@@ -1,16 +1,15 @@
 //! One list of ended sessions for all configurations that poll it from the same source: one of them polls.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bff_core::gateway::config::EndedSessionsSource;
 use bff_core::session::ended_sessions::EndedSessions;
 
-/// Cluster, path, and period in seconds.
-type SourceKey = (String, String, u64);
+use crate::registry::Registry;
 
-static SOURCES: Mutex<Option<HashMap<SourceKey, Weak<Mutex<Source>>>>> = Mutex::new(None);
+/// By cluster, path, and period in seconds.
+static SOURCES: Registry<(String, String, u64), Mutex<Source>> = Registry::new();
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Default)]
@@ -39,18 +38,9 @@ pub(crate) struct Subscription {
 impl Subscription {
     /// Subscribes a configuration.
     pub(crate) fn new(source: &EndedSessionsSource) -> Subscription {
-        let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
-        let sources = sources.get_or_insert_with(HashMap::new);
-        sources.retain(|_, source| source.strong_count() > 0);
         let key = (source.cluster.clone(), source.path.clone(), source.poll_seconds);
-        let entry = sources.entry(key).or_default();
-        let source = entry.upgrade().unwrap_or_else(|| {
-            let created = Arc::default();
-            *entry = Arc::downgrade(&created);
-            created
-        });
         Subscription {
-            source,
+            source: SOURCES.get(key, Arc::default),
             number: LAST.fetch_add(1, Ordering::Relaxed),
         }
     }

@@ -18,6 +18,7 @@ mod configuration;
 mod ended_sessions;
 mod envoy;
 mod memories;
+mod registry;
 mod secrets;
 mod stream;
 #[cfg(test)]

@@ -279,7 +279,9 @@ fn store(host: &impl Host, entry: &SharedEntry) {
         let bytes = values
             .each_ref()
             .map(|value| value.as_ref().map_or(&[][..], |value| &value.bytes));
-        let (chosen, value) = entry.choose(bytes, now);
+        let Some((chosen, value)) = entry.choose(bytes, now) else {
+            return;
+        };
         let [one, other] = values.map(|value| value.and_then(|value| value.version));
         let [first, second] = slots;
         let (slot, version) = match chosen {

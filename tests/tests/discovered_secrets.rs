@@ -255,6 +255,23 @@ fn a_value_that_is_invalid_leaves_the_previous_one_in_force_and_is_counted_and_t
     gateway.wait_for(&gateway.request(&next), 200);
 }
 
+/// The form in which a mounted Kubernetes Secret has a value: a file of its own, which the document names.
+#[test]
+fn a_value_in_a_file_of_its_own_is_replaced_when_the_file_is_and_may_end_with_a_line_break() {
+    for is_mounted in [false, true] {
+        let (old, new) = (new_key(), new_key());
+        let (gateway, mut secrets) = Gateway::start(true, &new_key(), Some("a-client-secret"));
+        let folder = gateway.test.system.directory().join("values");
+        let value = Secret::of_text(&folder, is_mounted, &format!("{old}\n"));
+        secrets.keys.write_source(&value.source());
+        gateway.wait_for(&gateway.request(&old), 200);
+        let mut value = value;
+        value.replace(&format!("{new}\n"));
+        gateway.wait_for(&gateway.request(&new), 200);
+        gateway.wait_for(&gateway.request(&old), 401);
+    }
+}
+
 #[test]
 fn an_invalid_value_keeps_no_other_one_from_coming_into_force() {
     let key = new_key();

@@ -23,7 +23,7 @@ pub(crate) struct IntrospectionCache {
     keys: CacheKeys,
     pub(crate) memory: Arc<TokenMemory>,
     /// `None` if the memory is shared itself, or if nothing is to be shared.
-    pub(crate) shared: Option<SharedCache>,
+    pub(crate) shared: Option<Arc<SharedCache>>,
     inactive: BoundedLru<CacheKey, (InactiveReason, u64)>,
 }
 
@@ -33,7 +33,7 @@ impl IntrospectionCache {
         Self {
             keys: CacheKeys::new(stage),
             memory,
-            shared,
+            shared: shared.map(Arc::new),
             inactive: BoundedLru::new(stage.cache_entries, stage.cache_bytes / INACTIVE_DIVISOR),
         }
     }
@@ -78,7 +78,7 @@ impl IntrospectionCache {
         now: u64,
     ) -> Option<SharedEntry> {
         let (token, expires_at) = active(outcome, now)?;
-        self.shared.as_ref()?.seal(flight.key, token, expires_at)
+        Some(self.shared.as_ref()?.entry(flight.key, token, expires_at))
     }
 
     /// Learns from the outcome of a flight, which another gateway may have ended, whether the token is inactive.

@@ -9,6 +9,8 @@
 //! writes there can take entries away, bring back one that has not expired, and fill the memory of the VM that reads a huge
 //! value, but learns no token and inserts none.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -41,12 +43,13 @@ pub(crate) struct SharedCache {
     slots: u32,
 }
 
-/// An entry that is to be stored.
+/// An entry that is to be stored. It is sealed for its slot when that is chosen.
 pub struct SharedEntry {
+    cache: Arc<SharedCache>,
     key: CacheKey,
-    slots: [Slot; 2],
-    /// By slot: the whole entry.
-    sealed: [Vec<u8>; 2],
+    token: Arc<TokenInfo>,
+    /// In seconds since 1970.
+    expires_at: u64,
 }
 
 /// The parts of an entry: `start of the key (8) ‖ expires at (8) ‖ length (4) ‖ nonce (24) ‖ sealed`, numbers big-endian, times
@@ -94,66 +97,67 @@ impl SharedCache {
         Some((token_codec::decode(&opened)?, entry.expires_at))
     }
 
-    /// Seals the information about a token until `expires_at`, in seconds since 1970. `None` if it is too long.
-    pub(crate) fn seal(&self, key: CacheKey, token: &TokenInfo, expires_at: u64) -> Option<SharedEntry> {
-        let plaintext = token_codec::encode(token)?;
-        let slots = self.slots(&key);
-        let seal = |slot: Slot| -> Option<Vec<u8>> {
-            let bound = associated_data(&key, slot, expires_at);
-            // Nothing here generates random numbers. A nonce that depends on everything that is sealed repeats only for the
-            // same bytes.
-            let mut hash = Sha256::new();
-            hash.update(*self.nonce_key);
-            hash.update(&bound);
-            hash.update(&*plaintext);
-            let hash: [u8; 32] = hash.finalize().into();
-            let (nonce, _) = hash.split_first_chunk::<NONCE_BYTES>()?;
-            let sealed = self.cipher.encrypt(nonce, &plaintext, &bound).ok()?;
-            let length = u32::try_from(sealed.len().saturating_add(NONCE_BYTES)).ok()?;
-            let entry = [
-                &start(&key)[..],
-                &expires_at.to_be_bytes(),
-                &length.to_be_bytes(),
-                nonce,
-                &sealed,
-            ]
-            .concat();
-            (entry.len() <= SLOT_BYTES).then_some(entry)
-        };
-        let [one, other] = slots;
-        Some(SharedEntry {
+    /// Makes the entry of a token until `expires_at`, in seconds since 1970.
+    pub(crate) fn entry(self: &Arc<Self>, key: CacheKey, token: &Arc<TokenInfo>, expires_at: u64) -> SharedEntry {
+        SharedEntry {
+            cache: Arc::clone(self),
             key,
-            slots,
-            sealed: [seal(one)?, seal(other)?],
-        })
+            token: Arc::clone(token),
+            expires_at,
+        }
     }
 }
 
 impl SharedEntry {
     /// Returns the slots between which [`SharedEntry::choose`] chooses.
     pub fn slots(&self) -> [Slot; 2] {
-        self.slots
+        self.cache.slots(&self.key)
     }
 
     /// Returns the slot in which the entry is to be stored, by its place in [`SharedEntry::slots`], and the value with it, at
-    /// the time `now`, in seconds since 1970. `values` are those of the slots.
-    pub fn choose(&self, values: [&[u8]; 2], now: u64) -> (usize, Vec<u8>) {
+    /// the time `now`, in seconds since 1970. `values` are those of the slots. `None`: the entry is too long.
+    pub fn choose(&self, values: [&[u8]; 2], now: u64) -> Option<(usize, Vec<u8>)> {
         let [one, other] = values.map(|value| self.others(value, now));
         let length = |entries: &[Entry<'_>]| entries.iter().map(|entry| entry.whole.len()).sum::<usize>();
-        let [in_one, in_other] = &self.sealed;
-        let (chosen, entry, mut kept) = match length(&other) < length(&one) {
-            false => (0, in_one, one),
-            true => (1, in_other, other),
+        let [first, second] = self.slots();
+        let (chosen, slot, mut kept) = match length(&other) < length(&one) {
+            false => (0, first, one),
+            true => (1, second, other),
         };
         // Those that expire last stay, as long as there is room.
         kept.sort_by_key(|entry| std::cmp::Reverse(entry.expires_at));
-        let mut value = entry.clone();
+        let mut value = self.seal(slot)?;
         for other in kept {
             if value.len().saturating_add(other.whole.len()) <= SLOT_BYTES {
                 value.extend_from_slice(other.whole);
             }
         }
-        (chosen, value)
+        Some((chosen, value))
+    }
+
+    /// Seals the entry for a slot. `None`: it is too long.
+    fn seal(&self, slot: Slot) -> Option<Vec<u8>> {
+        let plaintext = token_codec::encode(&self.token)?;
+        let bound = associated_data(&self.key, slot, self.expires_at);
+        // Nothing here generates random numbers. A nonce that depends on everything that is sealed repeats only for the same
+        // bytes.
+        let mut hash = Sha256::new();
+        hash.update(*self.cache.nonce_key);
+        hash.update(&bound);
+        hash.update(&*plaintext);
+        let hash: [u8; 32] = hash.finalize().into();
+        let (nonce, _) = hash.split_first_chunk::<NONCE_BYTES>()?;
+        let sealed = self.cache.cipher.encrypt(nonce, &plaintext, &bound).ok()?;
+        let length = u32::try_from(sealed.len().saturating_add(NONCE_BYTES)).ok()?;
+        let entry = [
+            &start(&self.key)[..],
+            &self.expires_at.to_be_bytes(),
+            &length.to_be_bytes(),
+            nonce,
+            &sealed,
+        ]
+        .concat();
+        (entry.len() <= SLOT_BYTES).then_some(entry)
     }
 
     /// Returns the entries of a slot that have not expired, without that of this token.
@@ -217,22 +221,25 @@ mod tests {
         Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap()
     }
 
-    fn cache() -> SharedCache {
-        SharedCache::new(&stage("a secret", 1024 * 1024)).unwrap()
+    fn cache() -> Arc<SharedCache> {
+        Arc::new(SharedCache::new(&stage("a secret", 1024 * 1024)).unwrap())
     }
 
-    fn info(subject: &str) -> TokenInfo {
-        TokenInfo::bearer(subject.as_bytes())
+    fn info(subject: &str) -> Arc<TokenInfo> {
+        Arc::new(TokenInfo::bearer(subject.as_bytes()))
     }
 
     #[test]
     fn what_was_stored_is_found_until_it_expires() {
         let cache = cache();
         let key = [7; 32];
-        let entry = cache.seal(key, &info("jwt"), NOW + 10).unwrap();
-        let (chosen, value) = entry.choose([&[], &[]], NOW);
+        let entry = cache.entry(key, &info("jwt"), NOW + 10);
+        let (chosen, value) = entry.choose([&[], &[]], NOW).unwrap();
         let slot = entry.slots()[chosen];
-        assert_eq!(cache.find(&key, slot, &value, NOW + 9), Some((info("jwt"), NOW + 10)));
+        assert_eq!(
+            cache.find(&key, slot, &value, NOW + 9),
+            Some((TokenInfo::bearer(b"jwt"), NOW + 10))
+        );
         assert_eq!(cache.find(&key, slot, &value, NOW + 10), None);
         assert_eq!(cache.find(&[8; 32], slot, &value, NOW), None);
     }
@@ -241,7 +248,10 @@ mod tests {
     fn what_somebody_else_has_changed_or_moved_does_not_open() {
         let cache = cache();
         let key = [7; 32];
-        let (_, value) = cache.seal(key, &info("jwt"), NOW + 10).unwrap().choose([&[], &[]], NOW);
+        let (_, value) = cache
+            .entry(key, &info("jwt"), NOW + 10)
+            .choose([&[], &[]], NOW)
+            .unwrap();
         let slot = cache.slots(&key)[0];
         assert!(cache.find(&key, slot, &value, NOW).is_some());
         for at in 0..value.len() {
@@ -279,12 +289,12 @@ mod tests {
 
     #[test]
     fn a_full_slot_keeps_what_expires_last() {
-        let cache = SharedCache::new(&stage("a secret", SLOT_BYTES)).unwrap();
+        let cache = Arc::new(SharedCache::new(&stage("a secret", SLOT_BYTES)).unwrap());
         let mut value = Vec::new();
         for number in 0..30u8 {
             let token = info(&"x".repeat(1000));
-            let entry = cache.seal([number; 32], &token, NOW + 10 + u64::from(number)).unwrap();
-            value = entry.choose([&value, &value], NOW).1;
+            let entry = cache.entry([number; 32], &token, NOW + 10 + u64::from(number));
+            value = entry.choose([&value, &value], NOW).unwrap().1;
             assert!(value.len() <= SLOT_BYTES);
         }
         let found = |number: u8| cache.find(&[number; 32], Slot(0), &value, NOW).is_some();
@@ -292,9 +302,9 @@ mod tests {
         // An entry of the same token takes the place of the previous one.
         let before = all_entries(&value).count();
         let again = cache
-            .seal([29; 32], &info("y"), NOW + 100)
-            .unwrap()
+            .entry([29; 32], &info("y"), NOW + 100)
             .choose([&value, &value], NOW)
+            .unwrap()
             .1;
         assert_eq!(all_entries(&again).count(), before);
     }
@@ -302,7 +312,8 @@ mod tests {
     #[test]
     fn a_token_that_is_longer_than_a_slot_is_not_stored() {
         let token = info(&"x".repeat(SLOT_BYTES));
-        assert!(cache().seal([1; 32], &token, NOW + 10).is_none());
+        let entry = cache().entry([1; 32], &token, NOW + 10);
+        assert!(entry.choose([&[], &[]], NOW).is_none());
     }
 
     #[test]
@@ -312,8 +323,8 @@ mod tests {
         // Entries that would never expire, and a value that is longer than a slot.
         let foreign = [&[9; 8][..], &u64::MAX.to_be_bytes(), &100u32.to_be_bytes(), &[0; 100]].concat();
         for value in [foreign.repeat(SLOT_BYTES / foreign.len()), vec![0; SLOT_BYTES + 1]] {
-            let entry = cache.seal(key, &info("jwt"), NOW + 10).unwrap();
-            let (chosen, stored) = entry.choose([&value, &value], NOW);
+            let entry = cache.entry(key, &info("jwt"), NOW + 10);
+            let (chosen, stored) = entry.choose([&value, &value], NOW).unwrap();
             assert!(cache.find(&key, entry.slots()[chosen], &stored, NOW).is_some());
             assert_eq!(all_entries(&stored).count(), 1);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attributes::StreamId;
+use super::config::PhantomToken;
 use super::counters::Counter;
 use super::effect::{Command, Decision, Effect};
 use super::error_code::ErrorCode;
@@ -17,6 +18,7 @@ use super::token_memory::Joined;
 use super::token_state::{InactiveReason, TokenState};
 use super::{Gateway, count, count_inactive};
 use crate::cookie::session_id::SessionId;
+use crate::request::trace_context::TraceHeader;
 
 /// Time between the time limit of an introspection and the deadline of a request that waits for it. A shell looks for
 /// deadlines twice a second, so that no request waits a second longer than the time limit.
@@ -56,11 +58,13 @@ impl Gateway {
         let waiting = self.waiting.get_mut(&stream)?;
         let token = std::mem::take(&mut waiting.token);
         match waiting.memory.join(&waiting.key, &token, stream, now) {
-            Joined::Leads(flight) => Some(Effect::Run(Command::Introspect {
-                stream: Some(stream),
+            Joined::Leads(flight) => Some(call_out(
+                stage,
+                Some(stream),
                 flight,
-                request: introspection::request(stage, &token, std::mem::take(&mut waiting.trace)),
-            })),
+                &token,
+                std::mem::take(&mut waiting.trace),
+            )),
             Joined::Waits => {
                 self.counters.add(Counter::Joined);
                 None
@@ -196,11 +200,8 @@ impl Gateway {
             return Vec::new();
         };
         if Arc::ptr_eq(&waiting.memory, &cache.memory) {
-            return vec![Effect::Run(Command::Introspect {
-                stream: Some(stream),
-                flight,
-                request: introspection::request(stage, &token, std::mem::take(&mut waiting.trace)),
-            })];
+            let trace = std::mem::take(&mut waiting.trace);
+            return vec![call_out(stage, Some(stream), flight, &token, trace)];
         }
         // The client secret was replaced. What the new one obtains is not for those who have the previous one.
         let next = waiting.memory.leave(&waiting.key, stream);
@@ -216,13 +217,23 @@ impl Gateway {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
         };
-        let lost = cache.memory.take_lost().into_iter().map(|(flight, token)| {
-            Effect::Run(Command::Introspect {
-                stream: None,
-                flight,
-                request: introspection::request(stage, &token, []),
-            })
-        });
-        lost.collect()
+        let lost = cache.memory.take_lost().into_iter();
+        lost.map(|(flight, token)| call_out(stage, None, flight, &token, Vec::new()))
+            .collect()
     }
+}
+
+/// Makes the effect that begins an introspection. `trace`: the headers of the request on whose behalf it is.
+fn call_out(
+    stage: &PhantomToken,
+    stream: Option<StreamId>,
+    flight: FlightId,
+    token: &[u8],
+    trace: Vec<TraceHeader>,
+) -> Effect {
+    Effect::Run(Command::Introspect {
+        stream,
+        flight,
+        request: introspection::request(stage, token, trace),
+    })
 }

@@ -198,7 +198,7 @@ fn a_response_in_the_shared_data_of_a_host_serves_other_virtual_machines() {
         _ => None,
     });
     let entry = stored.expect("an entry");
-    let (chosen, value) = entry.choose([&[], &[]], NOW);
+    let (chosen, value) = entry.choose([&[], &[]], NOW).unwrap();
 
     let request = head(
         "GET",

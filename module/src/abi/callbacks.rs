@@ -4,7 +4,7 @@
 //! or until what it is part of is changed. A function that takes the pointer to a filter is called on that filter's worker
 //! thread, inside a hook that got this pointer.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -104,25 +104,28 @@ unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
-/// Returns [`SubscribeSecret`], if this Envoy has it.
-pub(super) fn subscribe_secret() -> Option<SubscribeSecret> {
-    let name = c"envoy_dynamic_module_callback_http_filter_config_generic_secret_subscribe";
+/// Returns a function of Envoy, if this Envoy has it.
+///
+/// # Safety
+/// Envoy's function of this name has the type `F`, which is that of a function.
+unsafe fn find<F>(name: &CStr) -> Option<F> {
     // SAFETY: a null handle is the default search order; the name ends with a zero byte.
     let symbol = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
+    // SAFETY: the contract of this function. A pointer to a function is as large as one to data.
+    (!symbol.is_null()).then(|| unsafe { std::mem::transmute_copy(&symbol) })
+}
+
+/// Returns [`SubscribeSecret`], if this Envoy has it.
+pub(super) fn subscribe_secret() -> Option<SubscribeSecret> {
     // SAFETY: Envoy's function of this name has this type.
-    (!symbol.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, SubscribeSecret>(symbol) })
+    unsafe { find(c"envoy_dynamic_module_callback_http_filter_config_generic_secret_subscribe") }
 }
 
 /// Returns [`GetSecret`], if this Envoy has it.
 pub(super) fn get_secret() -> Option<GetSecret> {
     static FOUND: OnceLock<Option<GetSecret>> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        let name = c"envoy_dynamic_module_callback_http_filter_get_generic_secret";
-        // SAFETY: as above.
-        let symbol = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
-        // SAFETY: as above.
-        (!symbol.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, GetSecret>(symbol) })
-    })
+    // SAFETY: as above.
+    *FOUND.get_or_init(|| unsafe { find(c"envoy_dynamic_module_callback_http_filter_get_generic_secret") })
 }
 
 /// Sends a request to a cluster: the place for the callout's number, cluster, headers, body, and time limit in milliseconds.

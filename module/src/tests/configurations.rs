@@ -40,12 +40,7 @@ fn a_configuration_lives_until_its_last_request_has_ended_and_its_successor_shar
 #[test]
 fn a_leader_of_a_configuration_that_was_replaced_is_followed_by_a_request_of_the_new_one() {
     for version in Version::ALL {
-        let made = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&made);
-        let envoy = Envoy::start(version, 2, move |callout| match count.fetch_add(1, Ordering::SeqCst) {
-            0 => Answer::Never,
-            _ => active(AT_ONCE, callout),
-        });
+        let (envoy, _) = start_without_first_response(version);
         let token = format!("{version:?}");
         let old = envoy.configure(&configuration("replaced")).expect("a configuration");
         let leader = envoy.send(&old, plan(0, &token));

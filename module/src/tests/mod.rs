@@ -12,8 +12,9 @@ mod panics;
 mod requests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::abi::simulation::{Answer, Callout, Gate, Head, Outcome, Plan, Upstream, When};
+use crate::abi::simulation::{Answer, Callout, Envoy, Gate, Head, Outcome, Plan, Upstream, Version, When};
 
 /// A configuration with an introspection stage of its own: tests run beside each other in one process, which has one memory
 /// for each stage.
@@ -53,6 +54,18 @@ fn token(callout: &Callout) -> &str {
     let mut fields = callout.body.split('&');
     let token = fields.find_map(|field| field.strip_prefix("token="));
     token.expect("an introspection")
+}
+
+/// Starts an Envoy with two workers whose first callout has no response, and whose others say at once that the token is active.
+/// Returns the number of callouts as well.
+fn start_without_first_response(version: Version) -> (Envoy, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let envoy = Envoy::start(version, 2, move |callout| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::Never,
+        _ => active(AT_ONCE, callout),
+    });
+    (envoy, made)
 }
 
 /// The token is active, and its subject is the token with this prefix.

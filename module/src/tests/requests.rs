@@ -161,12 +161,7 @@ fn a_response_of_a_route_with_other_requirements_is_replaced_and_the_request_end
 #[test]
 fn a_request_destroyed_while_its_callout_is_out_is_repeated_for_those_that_wait() {
     for version in Version::ALL {
-        let made = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&made);
-        let envoy = Envoy::start(version, 2, move |callout| match count.fetch_add(1, Ordering::SeqCst) {
-            0 => Answer::Never,
-            _ => active(AT_ONCE, callout),
-        });
+        let (envoy, made) = start_without_first_response(version);
         let place = envoy.configure(&configuration("destroyed")).expect("a configuration");
         let token = format!("{version:?}");
         let leader = envoy.send(&place, plan(0, &token));
