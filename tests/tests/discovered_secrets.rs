@@ -19,7 +19,7 @@ use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually, filter_statistic, start_envoy};
 use bff_tests::user_agent::AT;
 use demo_system::Component;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Connections at once: so many that every worker gets some.
 const CONNECTIONS: usize = 16;
@@ -32,24 +32,57 @@ fn new_key() -> String {
     hex::encode(&bytes)
 }
 
-/// The xDS document of a secret, of which Envoy wants one for each; `None`: it has not arrived.
-fn document(name: &str, value: Option<&str>) -> String {
-    let secret = |value: &str| {
+/// The xDS document of a secret, of which Envoy wants one for each; `None`: it has not arrived. `value`: Envoy's `DataSource`.
+fn document(name: &str, value: Option<&Value>) -> String {
+    let secret = |value: &Value| {
         json!({
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
             "name": name,
-            "generic_secret": {"secret": {"inline_string": value}},
+            "generic_secret": {"secret": value},
         })
     };
     json!({"resources": Vec::from_iter(value.map(secret))}).to_string()
 }
 
-/// Where a secret's document is, and how it changes.
+/// A file, and how it changes.
 enum Place {
-    /// A file, in whose place another one is moved.
+    /// Another one is moved into its place.
     Renamed(PathBuf),
-    /// A mounted volume, which Envoy watches.
-    Mounted(MountedVolume),
+    /// It is in a mounted volume, under this name.
+    Mounted(MountedVolume, &'static str),
+}
+
+impl Place {
+    fn new(folder: PathBuf, name: &'static str, is_mounted: bool, content: &str) -> Self {
+        if is_mounted {
+            return Self::Mounted(MountedVolume::new(folder, name, content), name);
+        }
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join(name), content).expect("written");
+        Self::Renamed(folder.join(name))
+    }
+
+    fn write(&mut self, content: &str) {
+        match self {
+            Place::Renamed(path) => {
+                let new = path.with_extension("new");
+                fs::write(&new, content).expect("written");
+                fs::rename(&new, path).expect("moved");
+            }
+            Place::Mounted(volume, name) => volume.write(name, content),
+        }
+    }
+
+    /// The members of Envoy's `PathConfigSource` or `DataSource` for the file, whose name is in this member.
+    fn source(&self, member: &str) -> Value {
+        match self {
+            Place::Renamed(path) => json!({member: path}),
+            Place::Mounted(volume, name) => {
+                let path = volume.path(name);
+                json!({member: path, "watched_directory": {"path": path.parent().expect("a folder")}})
+            }
+        }
+    }
 }
 
 struct Secret {
@@ -59,42 +92,26 @@ struct Secret {
 
 impl Secret {
     fn new(folder: &Path, name: &'static str, is_mounted: bool, value: Option<&str>) -> Self {
-        let (folder, document) = (folder.join(name), document(name, value));
-        let place = match is_mounted {
-            true => Place::Mounted(MountedVolume::new(folder, name, &document)),
-            false => {
-                fs::create_dir_all(&folder).expect("a folder");
-                fs::write(folder.join(name), document).expect("written");
-                Place::Renamed(folder.join(name))
-            }
-        };
+        let value = value.map(|value| json!({"inline_string": value}));
+        let document = document(name, value.as_ref());
+        let place = Place::new(folder.join(name), name, is_mounted, &document);
         Self { name, place }
     }
 
     fn write(&mut self, value: &str) {
-        let document = document(self.name, Some(value));
-        match &mut self.place {
-            Place::Renamed(path) => {
-                let new = path.with_extension("new");
-                fs::write(&new, document).expect("written");
-                fs::rename(&new, path).expect("moved");
-            }
-            Place::Mounted(volume) => volume.write(self.name, &document),
-        }
+        self.write_source(&json!({"inline_string": value}));
+    }
+
+    /// Writes where the value is, as Envoy's `DataSource`.
+    fn write_source(&mut self, source: &Value) {
+        self.place.write(&document(self.name, Some(source)));
     }
 
     /// The value of a field of the filter's configuration.
     fn field(&self) -> String {
-        let path_config_source = match &self.place {
-            Place::Renamed(path) => json!({"path": path}),
-            Place::Mounted(volume) => {
-                let path = volume.path(self.name);
-                json!({"path": path, "watched_directory": {"path": path.parent().expect("a folder")}})
-            }
-        };
         let sds_config = json!({
             "resource_api_version": "V3",
-            "path_config_source": path_config_source,
+            "path_config_source": self.place.source("path"),
             "initial_fetch_timeout": "1s",
         });
         json!({"sds": {"name": self.name, "sds_config": sds_config}}).to_string()
@@ -262,11 +279,10 @@ fn a_value_in_a_file_of_its_own_is_replaced_when_the_file_is_and_may_end_with_a_
         let (old, new) = (new_key(), new_key());
         let (gateway, mut secrets) = Gateway::start(true, &new_key(), Some("a-client-secret"));
         let folder = gateway.test.system.directory().join("values");
-        let value = Secret::of_text(&folder, is_mounted, &format!("{old}\n"));
-        secrets.keys.write_source(&value.source());
+        let mut value = Place::new(folder, "value", is_mounted, &format!("{old}\n"));
+        secrets.keys.write_source(&value.source("filename"));
         gateway.wait_for(&gateway.request(&old), 200);
-        let mut value = value;
-        value.replace(&format!("{new}\n"));
+        value.write(&format!("{new}\n"));
         gateway.wait_for(&gateway.request(&new), 200);
         gateway.wait_for(&gateway.request(&old), 401);
     }

@@ -6,9 +6,9 @@ use bff_tests::http1::{Client, Request, Response};
 use bff_tests::scripted_api;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::start_envoy;
-use bff_tests::user_agent::AT;
-use serde_json::json;
+use bff_tests::setup::{rewrite_envoy, start, start_envoy};
+use bff_tests::user_agent::{AT, UserAgent};
+use serde_json::{Value, json};
 
 /// The headers of the API, and those of the response to a request that was forwarded by a cookie.
 const CASES: [(scripted_api::Script, &[&str]); 10] = [
@@ -84,4 +84,49 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
     assert_eq!((response.status, directives(&response)), (503, vec!["private"]));
     let refused = client.send("api", &Request::new("GET", "/api/0")).expect("a response");
     assert_eq!((refused.status, directives(&refused)), (401, vec!["no-store"]));
+}
+
+/// Envoy's own response on a route with the filter, which has no API.
+#[test]
+fn a_direct_response_of_a_route_is_for_those_who_are_signed_in_and_for_no_shared_cache() {
+    let test = start(|_| {});
+    let user = UserAgent::signed_in(&test.system);
+    rewrite_envoy(&test.system, |configuration| {
+        let direct = json!({"status": 200, "body": {"inline_string": "from Envoy"}});
+        assert!(
+            replace_routes(configuration, &json!("business_api"), &direct) > 0,
+            "no route to the API"
+        );
+    });
+    let response = user.get_data();
+    assert_eq!((response.status, response.body.as_slice()), (200, &b"from Envoy"[..]));
+    assert_eq!(response.all("cache-control"), ["private"]);
+    let stranger = Client::new(&test.system)
+        .send("api", &Request::new("GET", "/api/data"))
+        .expect("a response");
+    assert_eq!((stranger.status, stranger.code().as_str()), (401, "unauthorized"));
+}
+
+/// Replaces the action of each route to a cluster by a direct response. Returns how many there were.
+fn replace_routes(part: &mut Value, cluster: &Value, direct: &Value) -> usize {
+    let within = match &mut *part {
+        Value::Object(members) => members
+            .values_mut()
+            .map(|member| replace_routes(member, cluster, direct))
+            .sum(),
+        Value::Array(members) => members
+            .iter_mut()
+            .map(|member| replace_routes(member, cluster, direct))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    };
+    let Some(route) = part.as_object_mut() else {
+        return within;
+    };
+    if route.get("route").is_none_or(|action| action["cluster"] != *cluster) {
+        return within;
+    }
+    route.remove("route");
+    route.insert("direct_response".to_owned(), direct.clone());
+    within + 1
 }

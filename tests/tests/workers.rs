@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
+use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Client, Request};
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection, jwt};
@@ -188,4 +189,28 @@ fn leaders_that_leave_at_any_moment_take_nobody_along() {
         );
     }
     assert_eq!(vm_statistics(&test.system), before);
+}
+
+#[test]
+fn a_new_configuration_of_the_filter_keeps_what_the_workers_share() {
+    let counts = Counts::default();
+    let counting = Arc::clone(&counts);
+    let (_server, address) = ScriptedIntrospection::start(move |token, _| {
+        add(&counting, token);
+        Scripted::Active(json!({"sub": token, "exp": FAR}))
+    });
+    let test = envoy_with_workers(address);
+    let entries = ("\"token_cache_entries\": 10000", "\"token_cache_entries\": 9000");
+    let mut filter = DiscoveredFilter::of(&test.system, entries);
+    let request = request(&test, "token");
+    send_on_all(&test, &request, "token", FAR);
+    let before = count(&counts, "token");
+    for entries in ["8000", "7000"] {
+        assert!(filter.change(
+            "\"token_cache_entries\": 10000",
+            &format!("\"token_cache_entries\": {entries}")
+        ));
+        send_on_all(&test, &request, "token", FAR);
+    }
+    assert_eq!(count(&counts, "token"), before);
 }
