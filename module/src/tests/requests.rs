@@ -1,7 +1,7 @@
 //! The ends of requests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::abi::simulation::{Envoy, Version};
