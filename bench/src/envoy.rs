@@ -21,6 +21,8 @@ pub(crate) struct Artifacts {
     pub(crate) noop_filter: PathBuf,
     /// The filter as a native module.
     pub(crate) native_module: PathBuf,
+    /// A native module that does nothing.
+    pub(crate) noop_module: PathBuf,
     pub(crate) bff_service: PathBuf,
     pub(crate) this_program: PathBuf,
     /// `None` if oauth2-proxy is not measured.

@@ -198,6 +198,7 @@ fn artifacts(meter: Meter) -> Result<Artifacts> {
         filter: path("BENCH_FILTER")?.into(),
         noop_filter: path("BENCH_NOOP_FILTER")?.into(),
         native_module: path("BENCH_NATIVE_MODULE")?.into(),
+        noop_module: path("BENCH_NOOP_MODULE")?.into(),
         bff_service: path("BENCH_BFF_SERVICE")?.into(),
         oauth2_proxy: match meter {
             Meter::CpuTime => oauth2_proxy(),

@@ -6,7 +6,7 @@ use crate::credentials::token;
 use crate::envoy;
 use crate::ground::Ground;
 use crate::result::Result;
-use crate::variants::{MORE_THAN_ARE_CACHED, SESSIONS, Variants, bare_name};
+use crate::variants::{MORE_THAN_ARE_CACHED, SESSIONS, Variants, bare_name, suffix};
 
 /// Adds the variants, whose bases are those of the proxy-wasm module.
 pub(crate) fn add(all: &mut Variants, ground: &Ground<'_>) -> Result<()> {
@@ -15,9 +15,14 @@ pub(crate) fn add(all: &mut Variants, ground: &Ground<'_>) -> Result<()> {
     let web = all.listener(ours(json!({"bff_token": cookies, "phantom_token": stage})));
     let opened = all.listener(ours(json!({"bff_token": cookies})));
     let bearer = all.listener(ours(json!({"phantom_token": stage})));
+    let noop = all.listener(vec![envoy::native(&ground.artifacts.noop_module, &json!({}))]);
     let forwarded = Some((true, false));
     for size in [200, 2000] {
         let base = bare_name(size);
+        let sessions = ground.sessions(size, SESSIONS)?;
+        let requests = sessions.iter().map(|session| ground.get(session)).collect();
+        let name = format!("native-noop{}", suffix(size));
+        all.add(&name, &base, noop, requests, 200, Some((false, true)));
         for (name, port, count) in [("hit", web, SESSIONS), ("first", opened, MORE_THAN_ARE_CACHED)] {
             let sessions = ground.sessions(size, count)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();

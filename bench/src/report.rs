@@ -20,7 +20,7 @@ pub(crate) struct Report {
 }
 
 /// The labels of the variants in the table and the chart, in this order. Variants without a label are left out there.
-const ORDER: [(&str, &str); 51] = [
+const ORDER: [(&str, &str); 53] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),
     ("web-hit-100", "**the filter**, known session, 100 B cookie"),
@@ -51,6 +51,7 @@ const ORDER: [(&str, &str); 51] = [
     ("bearer-hit", "**the filter**, bearer token, known"),
     ("refuse", "**the filter**, refused: no cookie"),
     ("refuse-altered-cookie", "**the filter**, refused: altered cookie"),
+    ("native-noop", "a native module that does nothing"),
     ("native-hit-200", "**the native module**, known session, 200 B cookie"),
     ("native-hit-2000", "**the native module**, known session, 2 KB cookie"),
     (
@@ -105,6 +106,7 @@ const ORDER: [(&str, &str); 51] = [
     ("bff-refresh", "**the service**: refresh, with a token endpoint at hand"),
     ("bare-2000", "Envoy without a filter (2 KB cookie)"),
     ("noop-2000", "a wasm filter that does nothing, 2 KB"),
+    ("native-noop-2000", "a native module that does nothing, 2 KB"),
     ("bare-4000", "Envoy without a filter (4 KB cookie)"),
     ("bare-8000", "Envoy without a filter (8 KB cookies)"),
     ("bare-post", "Envoy without a filter, POST"),

@@ -321,7 +321,7 @@ fn noop_name(size: usize) -> String {
     }
 }
 
-fn suffix(size: usize) -> String {
+pub(crate) fn suffix(size: usize) -> String {
     if size == 200 { String::new() } else { format!("-{size}") }
 }
 

@@ -1,5 +1,7 @@
 //! Metrics through proxy-wasm, which has no labels.
 
+use std::convert::Infallible;
+
 use bff_shell::metrics::{Meter, MetricRegistry};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
@@ -9,6 +11,7 @@ pub(crate) struct Stats;
 
 impl MetricRegistry for Stats {
     type Id = u32;
+    type LabelledId = Infallible;
 
     fn counter(&self, name: &str) -> Option<u32> {
         hostcalls::define_metric(MetricType::Counter, name).ok()
@@ -21,13 +24,22 @@ impl MetricRegistry for Stats {
     fn histogram(&self, name: &str) -> Option<u32> {
         hostcalls::define_metric(MetricType::Histogram, name).ok()
     }
+
+    fn labelled_counter(&self, _name: &str, _labels: &[&str]) -> Option<Infallible> {
+        None
+    }
 }
 
 impl Meter for Stats {
     type Id = u32;
+    type LabelledId = Infallible;
 
     fn count(&self, id: u32, increment: u64) {
         self.change(id, i64::try_from(increment).unwrap_or(i64::MAX));
+    }
+
+    fn count_labelled(&self, id: Infallible, _values: &[&str], _increment: u64) {
+        match id {}
     }
 
     fn change(&self, id: u32, change: i64) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bff_core::gateway::Gateway;
@@ -16,7 +16,8 @@ use bff_shell::metrics::{Metrics, Reported};
 use bff_shell::worker::{MAX_LIST_BYTES, Worker};
 
 use crate::ended_sessions::{Role, Subscription};
-use crate::envoy::{Envoy, EnvoyConfiguration, EnvoyStream, MetricId};
+use crate::envoy::{Envoy, EnvoyConfiguration, EnvoyStream, LabelledId, MetricId};
+use crate::request_counts::{RequestCounts, RequestMetric};
 use crate::secrets::{self, DiscoveredSecrets, SeenSecrets};
 use crate::ticker::Ticks;
 use crate::waiting::Task;
@@ -26,7 +27,8 @@ use crate::{memories, waiting};
 pub(crate) struct Configuration {
     /// By Envoy's number of the worker thread.
     workers: Vec<Arc<Thread>>,
-    metrics: Arc<Metrics<MetricId>>,
+    metrics: Arc<Metrics<MetricId, LabelledId>>,
+    requests: RequestMetric,
     /// By worker.
     reported: Mutex<Vec<Reported>>,
     ended: Option<Subscription>,
@@ -41,7 +43,8 @@ pub(crate) struct Thread {
     seen: SeenSecrets,
     /// Whether all discovered secrets have arrived.
     is_ready: AtomicBool,
-    pub(crate) metrics: Arc<Metrics<MetricId>>,
+    pub(crate) metrics: Arc<Metrics<MetricId, LabelledId>>,
+    counts: Mutex<RequestCounts>,
     next_stream: AtomicU64,
 }
 
@@ -70,7 +73,7 @@ impl Configuration {
             Mode::Serve(count) => count.max(1),
             Mode::Validate => 1,
         };
-        // Metrics can be defined only now, so those of discovered keys are only counted together.
+        // Metrics can be defined only now, so discovered keys have only the one with a label.
         let stages = config.bff_token.iter().filter(|_| discovered.is_none());
         let keys = stages.flat_map(|stage| stage.sealer.key_ids());
         let metrics = Arc::new(Metrics::define(envoy, keys));
@@ -89,6 +92,7 @@ impl Configuration {
                 .map(|_| Arc::new(Thread::new(&config, discovered.clone(), &metrics)))
                 .collect(),
             metrics,
+            requests: RequestMetric::define(envoy),
             reported: Mutex::new((0..count).map(|_| Reported::default()).collect()),
             ended: source.map(Subscription::new),
             _ticks: ticks,
@@ -123,6 +127,9 @@ impl Configuration {
             thread
                 .worker
                 .with_gateway(|gateway| self.metrics.report(envoy, reported, gateway));
+            // The worker thread does not wait for Envoy meanwhile.
+            let counts = thread.counts().take();
+            self.requests.report(envoy, &counts);
         }
     }
 
@@ -167,7 +174,11 @@ impl Configuration {
 }
 
 impl Thread {
-    fn new(config: &Config, discovered: Option<Arc<DiscoveredSecrets>>, metrics: &Arc<Metrics<MetricId>>) -> Thread {
+    fn new(
+        config: &Config,
+        discovered: Option<Arc<DiscoveredSecrets>>,
+        metrics: &Arc<Metrics<MetricId, LabelledId>>,
+    ) -> Thread {
         /// Requests have numbers of their own in the whole process, by a number for each thread and configuration.
         static LAST: AtomicU64 = AtomicU64::new(0);
         const STREAMS_BITS: u32 = 36;
@@ -177,6 +188,7 @@ impl Thread {
             discovered,
             seen: SeenSecrets::default(),
             metrics: Arc::clone(metrics),
+            counts: Mutex::default(),
             next_stream: AtomicU64::new(LAST.fetch_add(1, Ordering::Relaxed).wrapping_shl(STREAMS_BITS)),
         }
     }
@@ -201,6 +213,11 @@ impl Thread {
             );
         }
         self.is_ready.load(Ordering::Relaxed)
+    }
+
+    /// Returns what has become of requests.
+    pub(crate) fn counts(&self) -> MutexGuard<'_, RequestCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns a number for a request that no other has.

@@ -13,6 +13,20 @@ use bff_shell::metrics::{Meter, MetricRegistry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MetricId(pub(crate) usize);
 
+/// The number of a counter with labels, independent of those of [`MetricId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LabelledId(pub(crate) usize);
+
+/// A span below that of a request. It is finished when it is dropped, which must be before the request ends.
+pub(crate) trait Span {
+    /// Sets a tag.
+    fn set_tag(&self, name: &str, value: &str);
+    /// Returns the trace id, in the form of Envoy's tracer.
+    fn trace_id(&self) -> Option<String>;
+    /// Returns the span's id, in the form of Envoy's tracer.
+    fn id(&self) -> Option<String>;
+}
+
 /// Wakes a request or a configuration from any thread: its hook for scheduled events follows on its own thread, unless it
 /// has ended.
 pub(crate) trait Wake: Send + Sync {
@@ -21,7 +35,7 @@ pub(crate) trait Wake: Send + Sync {
 }
 
 /// Envoy in a hook of a configuration or of a request.
-pub(crate) trait Envoy: Meter<Id = MetricId> {
+pub(crate) trait Envoy: Meter<Id = MetricId, LabelledId = LabelledId> {
     /// Writes a line to Envoy's log, if it has lines of this level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
@@ -38,7 +52,7 @@ pub(crate) trait Envoy: Meter<Id = MetricId> {
 pub(crate) struct SecretId(pub(crate) usize);
 
 /// Envoy while it creates a configuration.
-pub(crate) trait EnvoyConfiguration: Envoy + MetricRegistry<Id = MetricId> {
+pub(crate) trait EnvoyConfiguration: Envoy + MetricRegistry<Id = MetricId, LabelledId = LabelledId> {
     /// Subscribes to a generic secret: its name, and Envoy's `ConfigSource` as JSON, or nothing.
     ///
     /// # Errors
@@ -48,6 +62,12 @@ pub(crate) trait EnvoyConfiguration: Envoy + MetricRegistry<Id = MetricId> {
 
 /// Envoy in a hook of a request.
 pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
+    /// Returns the name of the route that Envoy has selected, which lives until the hook ends; empty if it has none.
+    fn route_name(&self) -> &[u8];
+
+    /// Begins a span below that of the request; `None` if Envoy does not trace the request.
+    fn begin_span(&self, name: &str) -> Option<Box<dyn Span>>;
+
     /// Changes the head of the request, which has not been forwarded yet.
     fn mutate_request_headers(&self, mutations: &HeaderMutations);
 

@@ -19,7 +19,9 @@ mod ended_sessions;
 mod envoy;
 mod memories;
 mod registry;
+mod request_counts;
 mod secrets;
+mod span;
 mod stream;
 #[cfg(test)]
 mod tests;

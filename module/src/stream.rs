@@ -17,7 +17,8 @@ use bff_shell::local_reply::LocalReply;
 use bff_shell::worker::{self, Action};
 
 use crate::configuration::{self, Thread};
-use crate::envoy::EnvoyStream;
+use crate::envoy::{EnvoyStream, Span};
+use crate::span;
 use crate::waiting::{self, Task};
 
 /// A request, on one worker thread. The call that may end it is the last one in each hook.
@@ -29,6 +30,8 @@ pub(crate) struct Stream {
     response: Cell<ResponseContext>,
     /// The callout of this request that is in progress, and its number.
     callout: Cell<Option<(u64, Callout)>>,
+    /// The span of that callout, if Envoy traces this request.
+    span: Cell<Option<Box<dyn Span>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,7 @@ impl Stream {
             state: Cell::new(State::New),
             response: Cell::default(),
             callout: Cell::new(None),
+            span: Cell::new(None),
         }
     }
 
@@ -113,6 +117,9 @@ impl Stream {
         };
         match callout {
             Callout::Introspection { flight, started } => {
+                if let Some(span) = self.span.take() {
+                    span::note(&*span, response);
+                }
                 let took = configuration::now().saturating_sub(started);
                 self.thread.metrics.record_introspection(envoy, took);
                 let host = self.host(envoy);
@@ -162,6 +169,13 @@ impl Stream {
         match self.thread.worker.on_response(&self.host(envoy), &context) {
             true => HeadStatus::Continue,
             false => HeadStatus::Stop,
+        }
+    }
+
+    /// Handles the end of the request and its response, in which Envoy has the request's span still.
+    pub(crate) fn on_complete(&self) {
+        if let Some(span) = self.span.take() {
+            span.set_tag("canceled", "true");
         }
     }
 
@@ -228,8 +242,9 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
             Callout::Introspection { .. } => self.stream.thread.metrics.count_introspection(self.envoy),
             Callout::EndedSessions => return false,
         }
-        let number = self.envoy.call_out(request);
+        let (number, span) = span::call_out(self.envoy, request, |request| self.envoy.call_out(request));
         self.stream.callout.set(number.map(|number| (number, callout)));
+        self.stream.span.set(span);
         number.is_some()
     }
 
@@ -253,6 +268,10 @@ impl<E: EnvoyStream> RequestHost for StreamHost<'_, E> {
     fn prepare_to_wait(&self, stream: StreamId) {
         self.stream.state.set(State::Paused);
         waiting::add(stream, self.envoy.wake());
+    }
+
+    fn count(&self, rejection: Option<&Rejection>) {
+        self.stream.thread.counts().add(self.envoy.route_name(), rejection);
     }
 
     fn mutate_request_headers(&self, mutations: &HeaderMutations) {

@@ -8,6 +8,7 @@ use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::effect::Decision;
 use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_core::gateway::introspection::IntrospectionOutcome;
+use bff_core::gateway::rejection::Rejection;
 use bff_core::gateway::single_flight::FlightId;
 
 use crate::local_reply::LocalReply;
@@ -100,6 +101,9 @@ pub trait RequestHost: Host + RequestAttributes {
     /// Arranges that [`Host::decide`], [`Host::share`] and [`Host::take_over`] reach this request, which may be paused. Its
     /// callback has not ended yet.
     fn prepare_to_wait(&self, stream: StreamId);
+
+    /// Counts this request as forwarded, or as rejected, by whatever the host knows of it. Its head has not been changed yet.
+    fn count(&self, _rejection: Option<&Rejection>) {}
 
     /// Changes the head of this request, which has not been forwarded yet.
     fn mutate_request_headers(&self, mutations: &HeaderMutations);

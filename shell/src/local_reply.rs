@@ -50,9 +50,14 @@ impl RejectionTexts {
             status: self.status,
             headers,
             body: &self.body,
-            details: format!("bff:{}", self.details.replace(char::is_whitespace, "_")),
+            details: format!("bff:{}", reason(self.details)),
         }
     }
+}
+
+/// Returns the reason of a rejection, as the access log has it after `bff:`.
+pub fn reason(details: &str) -> String {
+    details.replace(char::is_whitespace, "_")
 }
 
 /// Returns the rejection of requests that reach a filter without a configuration: none of them is forwarded.

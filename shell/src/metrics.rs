@@ -12,6 +12,8 @@ use bff_core::gateway::error_code::ErrorCode;
 pub trait MetricRegistry {
     /// How the host names a metric.
     type Id: Copy;
+    /// How the host names a counter with labels.
+    type LabelledId: Copy;
 
     /// Defines a counter.
     fn counter(&self, name: &str) -> Option<Self::Id>;
@@ -19,15 +21,21 @@ pub trait MetricRegistry {
     fn gauge(&self, name: &str) -> Option<Self::Id>;
     /// Defines a histogram.
     fn histogram(&self, name: &str) -> Option<Self::Id>;
+    /// Defines a counter with labels of these names, if the host has labels.
+    fn labelled_counter(&self, name: &str, labels: &[&str]) -> Option<Self::LabelledId>;
 }
 
 /// What a host must offer to change metrics.
 pub trait Meter {
     /// How the host names a metric.
     type Id: Copy;
+    /// How the host names a counter with labels.
+    type LabelledId: Copy;
 
     /// Adds to a counter.
     fn count(&self, id: Self::Id, increment: u64);
+    /// Adds to a counter with labels. `values`: one for each label, in the order of their names.
+    fn count_labelled(&self, id: Self::LabelledId, values: &[&str], increment: u64);
     /// Adds to a gauge.
     fn change(&self, id: Self::Id, change: i64);
     /// Records a value in a histogram.
@@ -35,7 +43,7 @@ pub trait Meter {
 }
 
 /// The metrics of a configuration. Envoy adds up those of all workers and configurations.
-pub struct Metrics<Id> {
+pub struct Metrics<Id, LabelledId> {
     forwarded: Option<Id>,
     /// By HTTP status, since error codes may share one.
     rejected: HashMap<u16, Option<Id>>,
@@ -52,6 +60,8 @@ pub struct Metrics<Id> {
     ended_sessions_read: Option<Id>,
     ended_sessions_failures: Option<Id>,
     opened_by: HashMap<KeyId, Option<Id>>,
+    /// With the key as a label, which need not be known when the metrics are defined.
+    opened_by_key: Option<LabelledId>,
     opened: Option<Id>,
     unknown_keys: Option<Id>,
     untrusted_origins: Option<Id>,
@@ -65,9 +75,12 @@ pub struct Reported {
     cached_inactive: usize,
 }
 
-impl<Id: Copy> Metrics<Id> {
+impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
     /// Defines the metrics, with one for each cookie key.
-    pub fn define(registry: &impl MetricRegistry<Id = Id>, keys: impl Iterator<Item = KeyId>) -> Self {
+    pub fn define(
+        registry: &impl MetricRegistry<Id = Id, LabelledId = LabelledId>,
+        keys: impl Iterator<Item = KeyId>,
+    ) -> Self {
         let counter = |name: &str| registry.counter(&format!("bff_filter_{name}"));
         let mut rejected = HashMap::new();
         for status in ErrorCode::ALL.map(ErrorCode::status) {
@@ -92,6 +105,7 @@ impl<Id: Copy> Metrics<Id> {
             opened_by: keys
                 .map(|key| (key, counter(&format!("cookies_opened_by_{key}"))))
                 .collect(),
+            opened_by_key: registry.labelled_counter("bff_filter_cookies_opened_by", &["key"]),
             opened: counter("cookies_opened"),
             unknown_keys: counter("cookies_of_unknown_keys"),
             untrusted_origins: counter("untrusted_origins"),
@@ -118,10 +132,22 @@ impl<Id: Copy> Metrics<Id> {
 
     /// Reports what has changed in a worker's gateway since the last report. The workers share each metric, so each adds
     /// its changes.
-    pub fn report(&self, meter: &impl Meter<Id = Id>, reported: &mut Reported, gateway: &Gateway) {
+    pub fn report(
+        &self,
+        meter: &impl Meter<Id = Id, LabelledId = LabelledId>,
+        reported: &mut Reported,
+        gateway: &Gateway,
+    ) {
         let counters = gateway.counters();
         for (counter, total) in counters.iter() {
-            count(meter, self.id(counter), total.wrapping_sub(reported.totals.of(counter)));
+            let increment = total.wrapping_sub(reported.totals.of(counter));
+            count(meter, self.id(counter), increment);
+            if let Counter::CookieOpened(key) = counter
+                && let Some(id) = self.opened_by_key
+                && increment > 0
+            {
+                meter.count_labelled(id, &[&key.to_string()], increment);
+            }
         }
         let opened = counters.cookies_opened().wrapping_sub(reported.totals.cookies_opened());
         count(meter, self.opened, opened);

@@ -244,6 +244,7 @@ impl Worker {
 pub fn carry_out(host: &impl RequestHost, decision: Decision) -> Option<ResponseContext> {
     match decision {
         Decision::Forward(Forward { mutations, context }) => {
+            host.count(None);
             host.mutate_request_headers(&mutations);
             Some(context)
         }
@@ -257,6 +258,7 @@ pub fn carry_out(host: &impl RequestHost, decision: Decision) -> Option<Response
 /// Answers this request with an error, or replaces its response.
 pub fn reject(host: &impl RequestHost, rejection: &Rejection) {
     host.log(level(rejection), format_args!("bff: refused {rejection}"));
+    host.count(Some(rejection));
     host.reply(&RejectionTexts::new(rejection).reply());
 }
 

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
+use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::hex;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Client, Request};
@@ -229,6 +230,16 @@ fn keys_and_client_secret_rotate_under_load(is_mounted: bool) {
         gateway.wait_for(&cookie_of_previous, 401);
         gateway.wait_for(&cookie_of_next, 200);
         assert_eq!(gateway.last_client_secret(), client_secret);
+        eventually("cookies of the new key are counted", || {
+            let (_, text) = demo_system::get(gateway.test.system.envoy_admin(), "/stats/prometheus").expect("metrics");
+            let fingerprint = KeyRing::parse(next, false)
+                .expect("a key")
+                .0
+                .key_ids()
+                .next()
+                .expect("one key");
+            text.contains(&format!("bff_filter_cookies_opened_by{{key=\"{fingerprint}\"}}"))
+        });
     }
     assert_eq!(filter_statistic(&gateway.test.system, "secrets_rejected"), 0);
     // None of the values is where an operator looks.

@@ -1,4 +1,4 @@
-//! The service and the filter are replaced while users work: no request fails, and no user is signed out.
+//! The service is replaced while users work: no request fails, and no user is signed out.
 
 use bff_tests::setup::{TestSystem, eventually, start, statistic};
 use bff_tests::steady_load::under_load;
@@ -14,7 +14,6 @@ fn production() -> TestSystem {
         options
             .without
             .retain(|component| !matches!(component, Component::SecondBff | Component::Redis));
-        options.envoy_hot_restart = true;
         for replica in REPLICAS {
             let drain = ("BFF_SERVER__DRAIN_SECONDS".to_owned(), "3".to_owned());
             options.environment.push((replica, drain.0, drain.1));
@@ -45,19 +44,4 @@ fn the_replicas_of_the_service_are_restarted_one_by_one_and_no_request_fails() {
         let log = std::fs::read_to_string(test.system.log(replica)).expect("the log");
         assert!(log.contains("received SIGTERM: draining for"), "{log}");
     }
-}
-
-#[test]
-fn envoy_is_replaced_by_another_one_and_no_request_fails() {
-    let test = production();
-    let first = test.system.pid(Component::Envoy);
-    let answered = under_load(&test.system, USERS, |progress| {
-        for _ in 0..2 {
-            progress.wait_for_refreshes();
-            test.system.replace_envoy().unwrap_or_else(|error| panic!("{error}"));
-        }
-        progress.wait_for_refreshes();
-    });
-    assert!(answered > 100, "{answered} requests");
-    assert_ne!(test.system.pid(Component::Envoy), first);
 }

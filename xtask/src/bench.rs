@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
     let native_module = tools::native::build()?;
+    let noop_module = tools::native::build_noop()?;
     programs::build_packages(
         "building the service and the measurements, optimized (takes a few minutes the first time)",
         &["bff-service", "bff-bench"],
@@ -62,6 +63,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         .env("BENCH_FILTER", filter)
         .env("BENCH_NOOP_FILTER", noop_filter)
         .env("BENCH_NATIVE_MODULE", native_module)
+        .env("BENCH_NOOP_MODULE", noop_module)
         .env("BENCH_BFF_SERVICE", programs::release("bff-service"))
         .env("BENCH_RESULTS", results)
         // Only if both are set, oauth2-proxy is measured.

@@ -38,25 +38,31 @@ const WAITING_TESTS_PER_PROCESSOR: usize = 4;
 const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
 
 /// Tests of what only the native module has.
-const OF_THE_NATIVE_MODULE: [&str; 1] = ["tests/tests/discovered_secrets.rs"];
+const OF_THE_NATIVE_MODULE: [&str; 2] = ["tests/tests/discovered_secrets.rs", "tests/tests/labelled_metrics.rs"];
 
 /// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
 /// deployments have nothing to do with it.
-const OF_THE_FILTER: [&str; 16] = [
+const OF_THE_FILTER: [&str; 22] = [
     "tests/tests/api_through_envoy.rs",
     "tests/tests/bytes.rs",
     "tests/tests/concurrency.rs",
     "tests/tests/entry_points.rs",
     "tests/tests/faults.rs",
     "tests/tests/hostile_traffic.rs",
+    "tests/tests/hot_restart.rs",
     "tests/tests/introspection_forms.rs",
     "tests/tests/key_rotation.rs",
+    "tests/tests/metrics.rs",
     "tests/tests/native_and_module.rs",
     "tests/tests/protocols.rs",
+    "tests/tests/reconfiguration.rs",
     "tests/tests/refusals.rs",
     "tests/tests/route_requirements.rs",
+    "tests/tests/secrets.rs",
     "tests/tests/shared_caches.rs",
     "tests/tests/streams.rs",
+    "tests/tests/tracing.rs",
+    "tests/tests/two_applications.rs",
     "tests/tests/two_users.rs",
     "tests/tests/workers.rs",
 ];

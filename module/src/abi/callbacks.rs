@@ -14,6 +14,8 @@ pub(super) type FilterPtr = *mut c_void;
 pub(super) type ConfigPtr = *mut c_void;
 /// A scheduler, which the module deletes.
 pub(super) type SchedulerPtr = *mut c_void;
+/// A span: that of a request, or one of the module, which finishes it.
+pub(super) type SpanPtr = *mut c_void;
 
 /// Bytes, of Envoy or of this module. The pointer may be null if there are none.
 #[repr(C)]
@@ -72,6 +74,8 @@ pub(super) enum HeaderType {
 pub(super) const ROUTE_METADATA: u32 = 1;
 /// `envoy_dynamic_module_type_attribute_id_ConnectionSha256PeerCertificateDigest`.
 pub(super) const PEER_CERTIFICATE_DIGEST: u32 = 38;
+/// `envoy_dynamic_module_type_attribute_id_XdsRouteName`.
+pub(super) const ROUTE_NAME: u32 = 61;
 /// `envoy_dynamic_module_type_http_callout_init_result_Success`, `…_http_callout_result_Success` and
 /// `…_metrics_result_Success`.
 pub(super) const SUCCESS: u32 = 0;
@@ -89,7 +93,7 @@ pub(super) enum LogLevel {
 /// configuration.
 pub(super) type DefineMetric = unsafe extern "C" fn(ConfigPtr, Buffer<'_>, *const Buffer<'_>, usize, *mut usize) -> u32;
 
-/// Changes a metric without labels: number, label values, value.
+/// Changes a metric: number, label values, value. Without values, it is one without labels, which have numbers of their own.
 pub(super) type ChangeMetric = unsafe extern "C" fn(*mut c_void, usize, *const Buffer<'_>, usize, u64) -> u32;
 
 /// Subscribes a configuration to a generic secret, while Envoy creates the configuration: name, and a `ConfigSource` as JSON.
@@ -196,6 +200,19 @@ callbacks! {
     ) -> bool;
     /// Makes Envoy select the route again, by the request's headers as they are then.
     clear_route_cache = http_clear_route_cache(filter: FilterPtr);
+    /// The span of the request; null if Envoy does not trace it.
+    active_span = http_get_active_span(filter: FilterPtr) -> SpanPtr;
+    /// Begins a span below another one. It must be finished once, on this thread, before the request is destroyed.
+    spawn_child_span = http_span_spawn_child(filter: FilterPtr, parent: SpanPtr, name: Buffer<'_>) -> SpanPtr;
+    /// Sets a tag of a span.
+    set_span_tag = http_span_set_tag(span: SpanPtr, name: Buffer<'_>, value: Buffer<'_>);
+    /// The trace id of a span, which lives until the next such call on this thread. `false`, or empty: it is not known.
+    span_trace_id = http_span_get_trace_id(span: SpanPtr, id: *mut Buffer<'_>) -> bool;
+    /// The id of a span, as above.
+    span_id = http_span_get_span_id(span: SpanPtr, id: *mut Buffer<'_>) -> bool;
+    /// Finishes and deletes a span that [`spawn_child_span`] has begun.
+    finish_child_span = http_child_span_finish(span: SpanPtr);
+
     /// Envoy's number of this worker thread.
     worker_index = http_filter_get_worker_index(filter: FilterPtr) -> u32;
 

@@ -234,6 +234,17 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
     unsafe { in_stream(filter, module, |envoy, stream| status(stream.on_response(envoy))) }
 }
 
+/// The last hook of a request before it is destroyed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(_filter: FilterPtr, module: *const c_void) {
+    // SAFETY: Envoy has passed the pointer to a hook of this request.
+    let Some(stream) = (unsafe { stream(module) }) else {
+        return;
+    };
+    // Nothing can be answered any more.
+    catch(|| stream.on_complete());
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_http_callout_done(
     filter: FilterPtr,
@@ -331,7 +342,6 @@ macro_rules! unused {
 unused! {
     envoy_dynamic_module_on_http_filter_response_body(bool) -> u32 = CONTINUE;
     envoy_dynamic_module_on_http_filter_response_trailers() -> u32 = CONTINUE;
-    envoy_dynamic_module_on_http_filter_stream_complete();
     envoy_dynamic_module_on_http_filter_http_stream_headers(u64, *const Header<'_>, usize, bool);
     envoy_dynamic_module_on_http_filter_http_stream_data(u64, *const Buffer<'_>, usize, bool);
     envoy_dynamic_module_on_http_filter_http_stream_trailers(u64, *const Header<'_>, usize);

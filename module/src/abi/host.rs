@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{CalloutRequest, Level};
-use bff_shell::metrics::{Meter, MetricRegistry};
 
 use super::callbacks::{
-    self, Buffer, ChangeMetric, CommitScheduler, ConfigPtr, DefineMetric, DeleteScheduler, FilterPtr, Header,
-    HeaderType, HttpCallout, LogLevel, SUCCESS, SchedulerPtr,
+    self, Buffer, CommitScheduler, ConfigPtr, DeleteScheduler, FilterPtr, Header, HeaderType, HttpCallout, LogLevel,
+    SUCCESS, SchedulerPtr,
 };
 use crate::configuration::Mode;
-use crate::envoy::{Envoy, EnvoyConfiguration, MetricId, SecretId, Wake};
+use crate::envoy::{Envoy, EnvoyConfiguration, SecretId, Wake};
 
 /// A request, in one of its hooks.
 pub(super) struct FilterHook(FilterPtr);
@@ -53,6 +52,10 @@ impl ConfigHook {
     /// A hook of this configuration got the pointer, and the value does not outlive the hook.
     pub(super) const unsafe fn new(config: ConfigPtr) -> ConfigHook {
         ConfigHook(config)
+    }
+
+    pub(super) const fn ptr(&self) -> ConfigPtr {
+        self.0
     }
 
     /// Returns what Envoy does with the configuration. On the main thread.
@@ -147,83 +150,6 @@ fn call_out(of: *mut std::ffi::c_void, send: HttpCallout, request: &CalloutReque
         unsafe { send(of, &raw mut number, cluster, lines, count, body, timeout_ms) }
     });
     (result == SUCCESS).then_some(number)
-}
-
-/// A metric that cannot be changed is not worth a request: the result is ignored.
-fn change_metric(of: *mut std::ffi::c_void, change: ChangeMetric, id: MetricId, value: u64) {
-    // SAFETY: the pointer is that of a hook, and the metric has no labels.
-    let _ = unsafe { change(of, id.0, std::ptr::null(), 0, value) };
-}
-
-fn define_metric(config: ConfigPtr, define: DefineMetric, name: &str) -> Option<MetricId> {
-    let mut number = 0;
-    // SAFETY: the pointer is that of a hook, and the number has a place.
-    let result = unsafe {
-        define(
-            config,
-            Buffer::of(name.as_bytes()),
-            std::ptr::null(),
-            0,
-            &raw mut number,
-        )
-    };
-    (result == SUCCESS).then_some(MetricId(number))
-}
-
-impl MetricRegistry for ConfigHook {
-    type Id = MetricId;
-
-    fn counter(&self, name: &str) -> Option<MetricId> {
-        define_metric(self.0, callbacks::define_counter, name)
-    }
-
-    fn gauge(&self, name: &str) -> Option<MetricId> {
-        define_metric(self.0, callbacks::define_gauge, name)
-    }
-
-    fn histogram(&self, name: &str) -> Option<MetricId> {
-        define_metric(self.0, callbacks::define_histogram, name)
-    }
-}
-
-impl Meter for ConfigHook {
-    type Id = MetricId;
-
-    fn count(&self, id: MetricId, increment: u64) {
-        change_metric(self.0, callbacks::config_increment_counter, id, increment);
-    }
-
-    fn change(&self, id: MetricId, change: i64) {
-        let gauge = match change < 0 {
-            true => callbacks::config_decrement_gauge,
-            false => callbacks::config_increment_gauge,
-        };
-        change_metric(self.0, gauge, id, change.unsigned_abs());
-    }
-
-    fn record(&self, id: MetricId, value: u64) {
-        change_metric(self.0, callbacks::config_record_histogram, id, value);
-    }
-}
-
-impl Meter for FilterHook {
-    type Id = MetricId;
-
-    fn count(&self, id: MetricId, increment: u64) {
-        change_metric(self.0, callbacks::increment_counter, id, increment);
-    }
-
-    fn change(&self, id: MetricId, change: i64) {
-        let gauge = match change < 0 {
-            true => callbacks::decrement_gauge,
-            false => callbacks::increment_gauge,
-        };
-        change_metric(self.0, gauge, id, change.unsigned_abs());
-    }
-
-    fn record(&self, id: MetricId, value: u64) {
-        change_metric(self.0, callbacks::record_histogram, id, value);
-    }
 }
 
 impl Envoy for ConfigHook {

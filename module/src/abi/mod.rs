@@ -10,6 +10,8 @@
 mod callbacks;
 mod hooks;
 mod host;
+mod metrics;
 #[cfg(test)]
 pub(crate) mod simulation;
+mod span;
 mod stream_host;

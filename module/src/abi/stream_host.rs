@@ -6,20 +6,15 @@ use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_core::request::cache_control;
 use bff_shell::local_reply::{LocalReply, grpc_status, is_grpc};
 
-use super::callbacks::{self, Buffer, FilterPtr, HeaderType, PEER_CERTIFICATE_DIGEST, ROUTE_METADATA};
+use super::callbacks::{self, Buffer, FilterPtr, HeaderType, PEER_CERTIFICATE_DIGEST, ROUTE_METADATA, ROUTE_NAME};
 use super::host::{FilterHook, with_lines};
-use crate::envoy::{EnvoyStream, SecretId};
+use crate::envoy::{EnvoyStream, SecretId, Span};
 
 const CACHE_CONTROL: &str = "cache-control";
 
 impl RequestAttributes for FilterHook {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
-        let mut digest = Buffer::EMPTY;
-        // SAFETY: the pointer is that of a hook, and the digest has a place.
-        let is_known = unsafe { callbacks::attribute_string(self.ptr(), PEER_CERTIFICATE_DIGEST, &raw mut digest) };
-        // SAFETY: if Envoy has filled it, it lives until the hook returns; otherwise it is empty.
-        let digest = unsafe { digest.bytes() };
-        hex::decode(std::str::from_utf8(digest).ok().filter(|_| is_known)?)
+        hex::decode(std::str::from_utf8(self.attribute(PEER_CERTIFICATE_DIGEST)).ok()?)
     }
 
     fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
@@ -50,6 +45,16 @@ fn has_metadata(filter: FilterPtr, namespace: Buffer<'_>, name: &str) -> bool {
 }
 
 impl FilterHook {
+    /// Returns an attribute, which lives until the hook returns; empty if it is not known.
+    fn attribute(&self, number: u32) -> &[u8] {
+        let mut value = Buffer::EMPTY;
+        // SAFETY: the pointer is that of a hook, and the value has a place.
+        let is_known = unsafe { callbacks::attribute_string(self.ptr(), number, &raw mut value) };
+        // SAFETY: if Envoy has filled it, it lives until the hook returns; otherwise it is empty.
+        let value = unsafe { value.bytes() };
+        if is_known { value } else { &[] }
+    }
+
     /// Returns the values of a header.
     fn values(&self, kind: HeaderType, name: &str) -> Vec<&[u8]> {
         let (mut values, mut count) = (Vec::new(), 0);
@@ -76,6 +81,14 @@ impl FilterHook {
 }
 
 impl EnvoyStream for FilterHook {
+    fn route_name(&self) -> &[u8] {
+        self.attribute(ROUTE_NAME)
+    }
+
+    fn begin_span(&self, name: &str) -> Option<Box<dyn Span>> {
+        self.child_span(name)
+    }
+
     fn mutate_request_headers(&self, mutations: &HeaderMutations) {
         let set = |name: &str, value: Buffer<'_>| {
             let name = Buffer::of(name.as_bytes());

@@ -10,11 +10,14 @@ mod ended_sessions;
 mod leaders;
 mod panics;
 mod requests;
+mod telemetry;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use crate::abi::simulation::{Answer, Callout, Envoy, Gate, Head, Outcome, Plan, Upstream, Version, When};
+use crate::abi::simulation::{
+    Answer, Callout, Envoy, FinishedSpan, Gate, Head, Outcome, Plan, Upstream, Version, When,
+};
 
 /// A configuration with an introspection stage of its own: tests run beside each other in one process, which has one memory
 /// for each stage.
@@ -41,6 +44,8 @@ fn plan(worker: usize, token: &str) -> Plan {
         has_body: false,
         upstream: Upstream::AtOnce,
         metadata: [Vec::new(), Vec::new()],
+        route: "api",
+        is_traced: false,
         fault: None,
     }
 }

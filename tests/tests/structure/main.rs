@@ -24,6 +24,7 @@ const ROOTS: [&str; 14] = [
     "tests/src/lib.rs",
     "bench/src/main.rs",
     "bench/noop-filter/src/lib.rs",
+    "bench/noop-module/src/lib.rs",
     "xtask/src/main.rs",
     "fuzz/src/lib.rs",
 ];

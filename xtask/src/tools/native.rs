@@ -2,7 +2,7 @@
 //! library, on whichever machine it is built.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use demo_system::files;
 
@@ -103,6 +103,30 @@ pub(crate) fn can_be_published() -> bool {
 
 /// Builds the module for an architecture, and returns its path.
 pub(crate) fn build_for(architecture: Architecture) -> Result<PathBuf> {
+    build_package("bff-module", architecture)?;
+    let module = module_for(architecture);
+    replace(&built(FILE, architecture), &module)?;
+    Ok(module)
+}
+
+/// Builds the module that does nothing, for `cargo xtask bench`.
+pub(crate) fn build_noop() -> Result<PathBuf> {
+    let architecture = Architecture::of_this_machine();
+    build_package("noop-module", architecture)?;
+    Ok(built("libnoop_module.so", architecture))
+}
+
+/// The folder of the builds.
+fn folder() -> PathBuf {
+    workspace::target().join("native-build")
+}
+
+/// The file that the compiler writes.
+fn built(file: &str, architecture: Architecture) -> PathBuf {
+    folder().join(architecture.target()).join(PROFILE).join(file)
+}
+
+fn build_package(package: &str, architecture: Architecture) -> Result<()> {
     let target = architecture.target();
     let has_target = rust_target::has(target) || rust_target::add(target)? && rust_target::has(target);
     if !has_target {
@@ -110,7 +134,7 @@ pub(crate) fn build_for(architecture: Architecture) -> Result<PathBuf> {
             "missing Rust target {target}: run `rustup target add {target}`"
         ));
     }
-    let folder = workspace::target().join("native-build");
+    let folder = folder();
     let linker = match zig::is_usable() {
         true => Some(zig::linker(
             &format!("{}-linux-gnu.{GLIBC}", architecture.of_zig()),
@@ -132,15 +156,7 @@ pub(crate) fn build_for(architecture: Architecture) -> Result<PathBuf> {
     let linker = linker.map(|path| format!("-Clinker={}", path.display()));
     let mut cargo = command::cargo();
     cargo
-        .args([
-            "build",
-            "--package",
-            "bff-module",
-            "--profile",
-            PROFILE,
-            "--target",
-            target,
-        ])
+        .args(["build", "--package", package, "--profile", PROFILE, "--target", target])
         .arg("--target-dir")
         .arg(&folder)
         .arg("--config")
@@ -150,20 +166,22 @@ pub(crate) fn build_for(architecture: Architecture) -> Result<PathBuf> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .current_dir(workspace::root());
     command::run(
-        &format!("building the native module for {target}"),
+        &format!("building the native module {package} for {target}"),
         &mut cargo,
         "see the compiler's message above",
-    )?;
-    let module = module_for(architecture);
+    )
+}
+
+/// Puts a copy of a built module into its place. Envoy may be running with the old module: a new file replaces it, and nothing
+/// is written into the old one.
+fn replace(built: &Path, module: &Path) -> Result<()> {
     if let Some(parent) = module.parent() {
         files::create_dir(parent)?;
     }
-    // Envoy may be running with the old module: a new file replaces it, and nothing is written into the old one.
     let copy = module.with_extension("new");
     let failed = |error: std::io::Error| format!("replacing {} failed: {error}", module.display());
-    fs::copy(folder.join(target).join(PROFILE).join(FILE), &copy).map_err(failed)?;
-    fs::rename(&copy, &module).map_err(failed)?;
-    Ok(module)
+    fs::copy(built, &copy).map_err(failed)?;
+    fs::rename(&copy, module).map_err(failed)
 }
 
 #[cfg(test)]

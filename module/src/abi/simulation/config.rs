@@ -1,6 +1,6 @@
 //! A configuration of the filter, as Envoy holds it: one count for the place where it stands, and one for each request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::super::callbacks::{Buffer, ConfigPtr, SUCCESS};
 use super::dispatcher::{Name, assert_on};
 use super::hooks;
-use super::process::Process;
+use super::process::{self, Process};
 use super::server::Callout;
 
 /// `envoy_dynamic_module_type_metrics_result`.
 const METRIC_NOT_FOUND: u32 = 1;
+const INVALID_LABELS: u32 = 2;
 const FROZEN: u32 = 3;
 
 /// The kinds of metrics, which Envoy numbers independently, from 1.
@@ -23,6 +24,13 @@ pub(crate) enum Kind {
     Histogram,
 }
 
+/// A counter with labels: name, number of its labels, and the sum of what was reported, by values.
+struct Labelled {
+    name: String,
+    labels: usize,
+    sums: BTreeMap<Vec<String>, i64>,
+}
+
 pub(super) struct Config {
     pub(super) process: Arc<Process>,
     /// Null until the module has created it.
@@ -30,6 +38,8 @@ pub(super) struct Config {
     is_frozen: AtomicBool,
     /// Kind, name, and the sum of what was reported.
     metrics: Mutex<Vec<(Kind, String, i64)>>,
+    /// Counters with labels.
+    labelled: Mutex<Vec<Labelled>>,
     callouts: Mutex<(u64, BTreeSet<u64>)>,
 }
 
@@ -43,6 +53,7 @@ impl Config {
             module: AtomicPtr::default(),
             is_frozen: AtomicBool::new(false),
             metrics: Mutex::default(),
+            labelled: Mutex::default(),
             callouts: Mutex::default(),
         });
         // A copy, which dies with the hook.
@@ -82,6 +93,40 @@ impl Config {
         let mut metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         metrics.push((kind, name.to_owned(), 0));
         Ok(metrics.iter().filter(|(of, ..)| *of == kind).count())
+    }
+
+    pub(super) fn define_labelled(&self, name: &str, labels: usize) -> Result<usize, u32> {
+        if self.is_frozen.load(Ordering::SeqCst) {
+            return Err(FROZEN);
+        }
+        let mut labelled = self.labelled.lock().unwrap_or_else(PoisonError::into_inner);
+        labelled.push(Labelled {
+            name: name.to_owned(),
+            labels,
+            sums: BTreeMap::new(),
+        });
+        Ok(labelled.len())
+    }
+
+    /// Adds to a counter with labels, for which Envoy needs one of its own threads.
+    pub(super) fn count_labelled(&self, number: usize, values: Vec<String>, increment: i64) -> u32 {
+        assert!(process::here().is_some(), "a label on a thread of the module");
+        let mut labelled = self.labelled.lock().unwrap_or_else(PoisonError::into_inner);
+        match number.checked_sub(1).and_then(|index| labelled.get_mut(index)) {
+            Some(counter) if counter.labels == values.len() => {
+                *counter.sums.entry(values).or_default() += increment;
+                SUCCESS
+            }
+            Some(_) => INVALID_LABELS,
+            None => METRIC_NOT_FOUND,
+        }
+    }
+
+    pub(super) fn labelled(&self, name: &str) -> Vec<(Vec<String>, i64)> {
+        let labelled = self.labelled.lock().unwrap_or_else(PoisonError::into_inner);
+        let counter = labelled.iter().find(|counter| counter.name == name);
+        let sums = &counter.expect("a counter that the module has defined").sums;
+        sums.iter().map(|(values, sum)| (values.clone(), *sum)).collect()
     }
 
     pub(super) fn change(&self, kind: Kind, number: usize, change: i64) -> u32 {

@@ -6,14 +6,24 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+/// Functions of Envoy, by the names that the module looks up.
+macro_rules! symbols {
+    ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {
+        $(#[unsafe(export_name = concat!("envoy_dynamic_module_callback_", stringify!($name)))]
+        unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? $body)*
+    };
+}
+
 mod config;
 mod dispatcher;
 mod filter;
 mod head;
 mod hooks;
+mod metrics;
 mod process;
 mod request;
 mod server;
+mod spans;
 mod symbols;
 
 use std::ffi::CStr;
@@ -31,6 +41,7 @@ pub(crate) use self::process::Version;
 use self::process::{Counts, Held, Process};
 pub(crate) use self::request::{Fault, Outcome, Plan, Request, Upstream};
 pub(crate) use self::server::{Answer, Callout, Gate, When};
+pub(crate) use self::spans::FinishedSpan;
 
 /// A simulated Envoy.
 pub(crate) struct Envoy {
@@ -66,6 +77,7 @@ impl Envoy {
             server: Box::new(server),
             counts: Counts::default(),
             lines: Mutex::default(),
+            spans: Mutex::default(),
         });
         let thread = |dispatcher: &Arc<Dispatcher>| {
             let (process, dispatcher) = (Arc::clone(&process), Arc::clone(dispatcher));
@@ -165,6 +177,15 @@ impl Envoy {
             .clone()
     }
 
+    /// Returns the spans of the module that it has finished.
+    pub(crate) fn spans(&self) -> Vec<FinishedSpan> {
+        self.process
+            .spans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Exits as Envoy does: first the workers with their requests, then the main thread with the configurations. Panics if the
     /// module holds something of this Envoy.
     pub(crate) fn exit(mut self, places: Vec<Place>) {
@@ -175,17 +196,21 @@ impl Envoy {
             schedulers,
             filters,
             configurations,
+            spans,
             ..
         } = &self.process.counts;
-        let left = || [schedulers, filters, configurations].map(|count| count.load(Ordering::SeqCst));
+        let left = || [schedulers, filters, configurations, spans].map(|count| count.load(Ordering::SeqCst));
         // The thread that ticks may hold a scheduler until its turn has ended.
         for _ in 0..30_000 {
-            if left() == [0; 3] {
+            if left() == [0; 4] {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("the module holds {:?} schedulers, requests and configurations", left());
+        panic!(
+            "the module holds {:?} schedulers, requests, configurations and spans",
+            left()
+        );
     }
 
     fn end_workers(&mut self) {
@@ -216,6 +241,11 @@ impl Place {
     /// Returns what was reported of a metric.
     pub(crate) fn sum(&self, kind: Kind, name: &str) -> i64 {
         self.config().sum(kind, name)
+    }
+
+    /// Returns what was reported of a counter with labels: values and sum.
+    pub(crate) fn labelled(&self, name: &str) -> Vec<(Vec<String>, i64)> {
+        self.config().labelled(name)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::dispatcher::Dispatcher;
 use super::server::{Answer, Callout};
+use super::spans::FinishedSpan;
 
 /// How Envoy destroys a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(super) struct Counts {
     pub(super) schedulers: AtomicUsize,
     pub(super) filters: AtomicUsize,
     pub(super) configurations: AtomicUsize,
+    pub(super) spans: AtomicUsize,
     /// Events that were scheduled for requests that had ended when they came.
     pub(super) undelivered: AtomicUsize,
 }
@@ -61,6 +63,8 @@ pub(super) struct Process {
     pub(super) counts: Counts,
     /// Lines of the log.
     pub(super) lines: Mutex<Vec<String>>,
+    /// Spans that the module has finished.
+    pub(super) spans: Mutex<Vec<FinishedSpan>>,
 }
 
 thread_local! {

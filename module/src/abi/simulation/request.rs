@@ -25,6 +25,10 @@ pub(crate) struct Plan {
     /// Keys and values of the metadata of its route: first those of the route that was selected first, then those of the one
     /// that served it.
     pub(crate) metadata: [Vec<(&'static str, &'static str)>; 2],
+    /// The name of its route.
+    pub(crate) route: &'static str,
+    /// Whether Envoy traces it.
+    pub(crate) is_traced: bool,
     /// What goes wrong in Envoy.
     pub(crate) fault: Option<Fault>,
 }

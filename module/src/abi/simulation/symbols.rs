@@ -1,13 +1,12 @@
 //! The functions of Envoy that the module calls. A fault of the module that they notice ends the test program.
 
-use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 
 use super::super::callbacks::{
-    Buffer, ConfigPtr, FilterPtr, Header, HeaderType, LogLevel, ROUTE_METADATA, SUCCESS, SchedulerPtr,
+    Buffer, ConfigPtr, FilterPtr, Header, HeaderType, LogLevel, ROUTE_METADATA, ROUTE_NAME, SUCCESS, SchedulerPtr,
 };
-use super::config::{self, Config, Kind};
+use super::config::{self, Config};
 use super::dispatcher::{Name, assert_on};
 use super::filter::{Filter, Hook, State};
 use super::head::Head;
@@ -18,16 +17,10 @@ use super::server::Callout;
 /// `envoy_dynamic_module_type_http_callout_init_result_MissingRequiredHeaders`.
 const MISSING_REQUIRED_HEADERS: u32 = 1;
 
-fn text(buffer: Buffer<'_>) -> String {
+/// Returns text of the module.
+pub(super) fn text(buffer: Buffer<'_>) -> String {
     // SAFETY: the module has filled the buffer, and it lives until its call returns.
     String::from_utf8(unsafe { buffer.bytes() }.to_vec()).expect("text")
-}
-
-macro_rules! symbols {
-    ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {
-        $(#[unsafe(export_name = concat!("envoy_dynamic_module_callback_", stringify!($name)))]
-        unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? $body)*
-    };
 }
 
 fn with_head<T>(state: &mut State, kind: HeaderType, work: impl FnOnce(&mut Head) -> T) -> Option<T> {
@@ -123,10 +116,16 @@ symbols! {
         filter.resume();
     }
 
-    fn http_filter_get_attribute_string(filter: FilterPtr, _attribute: u32, _value: *mut Buffer<'_>) -> bool {
-        // SAFETY: see above. There is no TLS.
-        let _filter = unsafe { Filter::at(filter) };
-        false
+    fn http_filter_get_attribute_string(filter: FilterPtr, attribute: u32, value: *mut Buffer<'_>) -> bool {
+        // SAFETY: see above.
+        let filter = unsafe { Filter::at(filter) };
+        // There is no TLS.
+        if attribute != ROUTE_NAME || filter.state().is_detached {
+            return false;
+        }
+        // SAFETY: the module has a place for it.
+        unsafe { value.write(Buffer::of(filter.request.plan.route.as_bytes())) };
+        true
     }
 
     fn http_get_metadata_string(
@@ -300,61 +299,4 @@ unsafe fn callout(
         body: text(body),
         request: None,
     })
-}
-
-macro_rules! define {
-    ($($name:ident: $kind:ident;)*) => {
-        symbols! {
-            $(fn $name(
-                config: ConfigPtr, name: Buffer<'_>, _labels: *const Buffer<'_>, labels: usize, number: *mut usize,
-            ) -> u32 {
-                assert_eq!(labels, 0);
-                // SAFETY: see above.
-                match unsafe { Config::at(config) }.define(Kind::$kind, &text(name)) {
-                    Ok(defined) => {
-                        // SAFETY: the module has a place for it.
-                        unsafe { number.write(defined) };
-                        SUCCESS
-                    }
-                    Err(why) => why,
-                }
-            })*
-        }
-    };
-}
-
-define! {
-    http_filter_config_define_counter: Counter;
-    http_filter_config_define_gauge: Gauge;
-    http_filter_config_define_histogram: Histogram;
-}
-
-macro_rules! change {
-    ($($of:ident, $of_config:ident: $kind:ident by $value:ident => $change:expr;)*) => {
-        symbols! {
-            $(fn $of(filter: *mut c_void, number: usize, _labels: *const Buffer<'_>, labels: usize, value: u64) -> u32 {
-                assert_eq!(labels, 0);
-                // SAFETY: see above.
-                let filter = unsafe { Filter::at(filter) };
-                let $value = i64::try_from(value).expect("a small number");
-                filter.config.change(Kind::$kind, number, $change)
-            }
-
-            fn $of_config(
-                config: *mut c_void, number: usize, _labels: *const Buffer<'_>, labels: usize, value: u64,
-            ) -> u32 {
-                assert_eq!(labels, 0);
-                let $value = i64::try_from(value).expect("a small number");
-                // SAFETY: see above.
-                unsafe { Config::at(config) }.change(Kind::$kind, number, $change)
-            })*
-        }
-    };
-}
-
-change! {
-    http_filter_increment_counter, http_filter_config_increment_counter: Counter by value => value;
-    http_filter_increment_gauge, http_filter_config_increment_gauge: Gauge by value => value;
-    http_filter_decrement_gauge, http_filter_config_decrement_gauge: Gauge by value => -value;
-    http_filter_record_histogram_value, http_filter_config_record_histogram_value: Histogram by value => value;
 }
