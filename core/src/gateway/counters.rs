@@ -31,9 +31,9 @@ pub enum Counter {
     ClocksDiffer,
     /// A request with an access token cookie was rejected because introspection calls the token inactive.
     SessionTokenInactive,
-    /// A poll of the list of ended sessions succeeded; the list may be unchanged.
+    /// A poll of the list of ended sessions succeeded. The list may be unchanged.
     EndedSessionsPolled,
-    /// A poll of the list of ended sessions failed; the previous list stays in use.
+    /// A poll of the list of ended sessions failed. The previous list stays in use.
     EndedSessionsFailed,
 }
 

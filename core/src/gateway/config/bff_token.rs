@@ -158,7 +158,7 @@ pub(super) struct RawBffToken {
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
     /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys, and http
-    /// origins of every host; otherwise http origins of `localhost` and of names below it only.
+    /// origins of every host. Otherwise it accepts http origins of `localhost` and of names below it only.
     #[serde(default)]
     demo: bool,
 }
@@ -195,7 +195,7 @@ impl RawBffToken {
             return Err(ConfigError::new(
                 "bff_token.drop_cookies",
                 format!(
-                    "invalid name `{name}`: write the name of a cookie that the BFF does not set; its own never reach the API"
+                    "invalid name `{name}`: write the name of a cookie that the BFF does not set, since its own never reach the API"
                 ),
             ));
         }

@@ -106,7 +106,7 @@ impl ResponseFormat {
                 return Err(ConfigError::new(
                     "phantom_token.claim_to_headers",
                     format!(
-                        "invalid header `{name}` or claim `{}`: write a header of your own with hyphens, for example `x-user-sub`, and a claim",
+                        "invalid header `{name}` or claim `{}`: write a header of letters, digits and hyphens that no proxy or server interprets, for example `x-user-sub`, and a claim",
                         header.claim_name
                     ),
                 ));

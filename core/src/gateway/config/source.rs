@@ -67,7 +67,7 @@ impl Source {
             ),
             Self::Env(name) => {
                 let what = format!(
-                    "the environment variable {name} is missing or empty: set it for Envoy, for the proxy-wasm module also list it in vm_config.environment_variables.host_env_keys; for `/authorize`, set it for the service"
+                    "the environment variable {name} is missing or empty: set it for Envoy (for the proxy-wasm module, also list it in vm_config.environment_variables.host_env_keys), or, for `/authorize`, for the service"
                 );
                 (Zeroizing::new(secrets.env(&name).unwrap_or_default()), what)
             }
