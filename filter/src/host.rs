@@ -82,7 +82,7 @@ pub(crate) fn peer_certificate() -> Option<[u8; 32]> {
 /// Returns the metadata of the current request's route.
 pub(crate) fn route_metadata(namespace: &str, name: &str) -> Option<Vec<u8>> {
     let path = ["xds", "route_metadata", "filter_metadata", namespace, name];
-    // A value without bytes is not a string. A zero byte is no valid requirement, so the gateway closes the route.
+    // A value without bytes is not a string. A zero byte is no valid requirement, so the gateway refuses the request.
     abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
 }
 
@@ -179,7 +179,7 @@ fn body(body_size: usize, limit: usize) -> Option<Vec<u8>> {
     (body_size <= limit).then(|| if body_size == 0 { Vec::new() } else { read() })
 }
 
-/// Sets the period of the root context's ticks; zero stops them.
+/// Sets the period of the root context's ticks. Zero stops them.
 pub(crate) fn tick_every(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }

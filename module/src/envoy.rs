@@ -51,7 +51,7 @@ pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
     /// Changes the head of the request, which has not been forwarded yet.
     fn mutate_request_headers(&self, mutations: &HeaderMutations);
 
-    /// Returns the newest value of a secret, which lives until the hook ends; empty if none has arrived yet.
+    /// Returns the newest value of a secret, which lives until the hook ends. It is empty if none has arrived yet.
     fn secret(&self, id: SecretId) -> &[u8];
 
     /// Resumes the request, which was paused. The request may end inside this call.

@@ -101,7 +101,7 @@ impl Stream {
         }
     }
 
-    /// Whether data and trailers of the request may go on.
+    /// Whether data and trailers of the request may continue.
     pub(crate) fn may_continue(&self) -> bool {
         self.state.get() == State::Forwarded
     }

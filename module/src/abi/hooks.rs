@@ -188,7 +188,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     module: *const c_void,
     _end_of_stream: bool,
 ) -> u32 {
-    // SAFETY: Envoy has passed both pointers; the worker drops the head before it changes headers.
+    // SAFETY: Envoy has passed both pointers, and the worker drops the head before it changes headers.
     unsafe {
         in_stream(filter, module, |envoy, stream| {
             status(stream.on_request(envoy, envoy.request_head()))

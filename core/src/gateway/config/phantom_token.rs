@@ -85,11 +85,11 @@ pub enum ClientAuthentication {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, certificate), and forwards it unchanged.
-    /// The API validates it.
+    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, certificate), and forwards it
+    /// unchanged. The API validates it.
     Pass,
-    /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active and
-    /// the response contains no JWT.
+    /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active
+    /// and the response contains no JWT.
     Introspect,
 }
 
@@ -114,18 +114,18 @@ pub(super) struct RawPhantomToken {
     response: Response,
     /// Issuer of signed introspection responses. Required if `response` is `rfc9701`, and not allowed otherwise.
     issuer: Option<String>,
-    /// Claims that the API receives in headers instead of a token. Required if `response` is `claims` or `rfc9701`, and not allowed
-    /// otherwise.
+    /// Claims that the API receives in headers instead of a token. Required if `response` is `claims` or `rfc9701`, and not
+    /// allowed otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// Maximum time for which the filter caches an introspection response, in seconds. The response's `exp` shortens this time, and
-    /// so does its `Cache-Control` unless `ignore_cache_control` is `true`. The filter caches a response about an inactive token for
-    /// at most 5 seconds.
+    /// Maximum time for which the filter caches an introspection response, in seconds. The response's `exp` shortens this
+    /// time, and so does its `Cache-Control` unless `ignore_cache_control` is `true`. The filter caches a response about an
+    /// inactive token for at most 5 seconds.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
-    /// Whether `Cache-Control` does not shorten the time for which the filter caches an introspection response. Some authorization
-    /// servers forbid caching in every response, whatever it is.
+    /// Whether `Cache-Control` does not shorten the time for which the filter caches an introspection response. Some
+    /// authorization servers forbid caching in every response, whatever it is.
     #[serde(default)]
     ignore_cache_control: bool,
     /// Maximum number of introspection responses about active tokens that each worker caches. The same number again applies to
@@ -138,11 +138,11 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
-    /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes. The
-    /// native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in Envoy's shared
-    /// data, beside what each worker caches. Entry points with the same introspection settings share them, apart from what they
-    /// require of a token. In the native module, the size applies to each group of such entry points. 0: workers share nothing. It
-    /// does not concern `/authorize`.
+    /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes.
+    /// The native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in
+    /// Envoy's shared data, beside what each worker caches. Entry points with the same introspection settings share them,
+    /// apart from what they require of a token. In the native module, the size applies to each group of such entry points. 0:
+    /// workers share nothing. It does not concern `/authorize`.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,
@@ -151,8 +151,8 @@ pub(super) struct RawPhantomToken {
     required_scopes: Vec<String>,
     /// Audience that every access token must have. If unset, any.
     required_audience: Option<String>,
-    /// Namespace of the route metadata with `required_scopes` and `required_audience`. If set, every route must have this metadata.
-    /// If unset, routes have no further requirements.
+    /// Namespace of the route metadata with `required_scopes` and `required_audience`. If set, every route must have this
+    /// metadata. If unset, routes have no further requirements.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
     /// Whether a bearer token must be bound to the client certificate of its connection (RFC 8705, section 3.1).
@@ -162,8 +162,8 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
-    /// What the filter does with an access token that is a JWT. If unset: `pass` if `response` is `auto`, and otherwise `introspect`, which
-    /// is then the only valid value.
+    /// What the filter does with an access token that is a JWT. If unset: `pass` if `response` is `auto`, and otherwise
+    /// `introspect`, which is then the only valid value.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 

@@ -60,7 +60,8 @@ pub struct ClaimToHeader {
     pub header_name: String,
     /// Member of the introspection response.
     pub claim_name: String,
-    /// Whether the filter refuses the request (HTTP 502) if the response lacks the claim. If `false`, the filter omits the header.
+    /// Whether the filter refuses the request (HTTP 502) if the response lacks the claim. If `false`, the filter omits the
+    /// header.
     #[serde(default)]
     pub required: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::dispatcher::Dispatcher;
-use super::server::{Answer, Callout};
+use super::server::{Callout, CalloutPlan};
 
 /// How Envoy destroys a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) struct Process {
     pub(super) held: Held,
     pub(super) main: Arc<Dispatcher>,
     pub(super) workers: Vec<Arc<Dispatcher>>,
-    pub(super) server: Box<dyn Fn(&Callout) -> Answer + Send + Sync>,
+    pub(super) server: Box<dyn Fn(&Callout) -> CalloutPlan + Send + Sync>,
     pub(super) counts: Counts,
     /// Lines of the log.
     pub(super) lines: Mutex<Vec<String>>,
