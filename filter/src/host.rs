@@ -1,5 +1,5 @@
 //! All host calls of the filter except reading the environment and reporting metrics. Header values are bytes. If the
-//! SDK would panic on a result of the host, the call is made only when the host cannot return that result.
+//! SDK would panic on a result of the host, the call is made only if the host cannot return that result.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};

@@ -22,7 +22,7 @@ pub(crate) trait Wake: Send + Sync {
 
 /// Envoy in a hook of a configuration or of a request.
 pub(crate) trait Envoy: Meter<Id = MetricId> {
-    /// Writes a line to Envoy's log, if it has lines of this level.
+    /// Writes a line to Envoy's log, which leaves out lines below its level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
     /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no

@@ -136,7 +136,7 @@ impl Stream {
         self.settle(&host);
     }
 
-    /// Carries out the decision on this request, if there is one.
+    /// If there is a decision on this request, carries it out.
     fn settle(&self, host: &StreamHost<'_, impl EnvoyStream>) {
         let Some(decision) = host.decision.take() else { return };
         if self.state.get() != State::Paused {

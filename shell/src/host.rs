@@ -63,7 +63,7 @@ pub trait Host {
     /// Returns the time since 1970.
     fn now(&self) -> Duration;
 
-    /// Writes a line to Envoy's log, if it has lines of this level.
+    /// Writes a line to Envoy's log, which leaves out lines below its level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
     /// Sends a request to a cluster on behalf of the request whose callback it is, if it is one's. The host passes the response

@@ -127,7 +127,7 @@ impl Worker {
         self.run_effects(host, effects);
     }
 
-    /// Repeats the introspection that this request waits for, if it was lost with another request.
+    /// If the introspection that this request waits for was lost with another request, repeats it.
     pub fn take_over(&self, host: &impl Host, stream: StreamId) {
         let now = host.now().as_secs();
         let effects = self.with_gateway(|gateway| gateway.take_over(stream, now));

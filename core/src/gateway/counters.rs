@@ -13,7 +13,7 @@ pub enum Counter {
     Rejected(ErrorCode),
     /// An access token cookie that was sealed with this key was opened.
     CookieOpened(KeyId),
-    /// A request had a cookie that was sealed with a key which is not in the ring.
+    /// A request was rejected, and had a cookie that was sealed with a key which is not in the ring.
     CookieOfUnknownKey,
     /// A request was rejected because its Origin is not trusted.
     UntrustedOrigin,

@@ -176,7 +176,7 @@ impl TokenMemory {
         self.with_shard(key, |shard| shard.flights.leave(key, stream))
     }
 
-    /// Makes a request that waits the leader of its flight, if that flight has lost its callout.
+    /// If the flight of a request that waits has lost its callout, makes the request its leader.
     pub(crate) fn take_over(&self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Token)> {
         self.with_shard(key, |shard| shard.flights.take_over(key, stream))
     }

@@ -187,8 +187,8 @@ impl Gateway {
         effects
     }
 
-    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request, at the time
-    /// `now`, in seconds since 1970.
+    /// If the introspection that this request waits for was lost with another request, repeats it on behalf of this one, at the
+    /// time `now`, in seconds since 1970.
     pub fn take_over(&mut self, stream: StreamId, now: u64) -> Vec<Effect> {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();

@@ -39,7 +39,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Waits in a call until `is_last`, if that is wanted.
+    /// If that is wanted, waits in a call until `is_last`.
     pub(super) fn wait(&self, is_last: impl Fn() -> bool) {
         if self.is_wanted.load(Ordering::SeqCst) {
             self.is_held.store(true, Ordering::SeqCst);

@@ -90,7 +90,7 @@ impl CalloutPlan {
         }
     }
 
-    /// Calls `deliver` with the response on a thread of Envoy, if one comes.
+    /// If a response comes, calls `deliver` with it on a thread of Envoy.
     pub(super) fn send(self, dispatcher: &Arc<Dispatcher>, deliver: impl FnOnce(&Response) + Send + 'static) {
         const RESET: u32 = 1;
         let (when, response) = match self {
