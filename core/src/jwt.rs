@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::encoding::base64url;
 
-/// The maximum length of a JWT that is forwarded, in bytes: what servers commonly accept in one header.
+/// The maximum length of a signed JWT whose claims are read, in bytes: what servers commonly accept in one header.
 const MAX_JWT_BYTES: usize = 16 * 1024;
 
 /// Returns the claims of a signed JWT that may be forwarded as an access token; `None` for anything else: not three
@@ -84,7 +84,7 @@ pub fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<f6
     }
 }
 
-/// A time claim is not a number.
+/// A time claim is not a number, or not one in the permitted range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotANumericDate;
 
@@ -153,8 +153,8 @@ pub(crate) mod tests {
         ] {
             assert!(claims_of(&header, &json!({})).is_none(), "{header}");
         }
-        let good = jwt(&json!({"alg": "RS256"}), &json!({}));
-        let (without_signature, _) = good.rsplit_once('.').unwrap();
+        let valid = jwt(&json!({"alg": "RS256"}), &json!({}));
+        let (without_signature, _) = valid.rsplit_once('.').unwrap();
         for token in [
             "",
             ".",
@@ -162,9 +162,9 @@ pub(crate) mod tests {
             "a.b.c",
             without_signature,
             &format!("{without_signature}."),
-            &format!("{good}.a"),
-            &format!("{good}\r\nx: y"),
-            &format!("{good}="),
+            &format!("{valid}.a"),
+            &format!("{valid}\r\nx: y"),
+            &format!("{valid}="),
             "not a token",
         ] {
             assert!(access_token_claims(token.as_bytes()).is_none(), "{token:?}");

@@ -12,7 +12,7 @@ use bff_core::request::values::Values;
 use bff_core::session::csrf::{self, CsrfError};
 use bff_core::session::current_session::CurrentSession;
 
-fn matches(header: Option<&[u8]>, cookie: &Opened, session: &CurrentSession) -> bool {
+fn is_valid(header: Option<&[u8]>, cookie: &Opened, session: &CurrentSession) -> bool {
     csrf::check(header, cookie, session).is_ok()
 }
 
@@ -38,12 +38,12 @@ fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
     let (session, other) = (SessionId([1; 32]), SessionId([2; 32]));
     let cookie = csrf_cookie(b"value", session);
     let (version_1, session, other) = (of(None), of(Some(session)), of(Some(other)));
-    assert!(matches(Some(b"value"), &cookie, &session));
+    assert!(is_valid(Some(b"value"), &cookie, &session));
     assert!(
-        matches(Some(b"value"), &cookie, &version_1),
+        is_valid(Some(b"value"), &cookie, &version_1),
         "beside a version 1 token there is no session to compare"
     );
-    assert!(!matches(Some(b"value"), &cookie, &other));
+    assert!(!is_valid(Some(b"value"), &cookie, &other));
     for header in [
         None,
         Some(&b""[..]),
@@ -52,10 +52,10 @@ fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
         Some(b"Value"),
         Some(b"valuf"),
     ] {
-        assert!(!matches(header, &cookie, &session), "{header:?}");
+        assert!(!is_valid(header, &cookie, &session), "{header:?}");
     }
     assert!(
-        !matches(Some(b""), &csrf_cookie(b"", SessionId([1; 32])), &session),
+        !is_valid(Some(b""), &csrf_cookie(b"", SessionId([1; 32])), &session),
         "an empty value proves nothing"
     );
 }
@@ -71,8 +71,8 @@ fn version_1_value() -> Opened {
 #[test]
 fn a_version_1_csrf_value_does_not_serve_a_version_2_session() {
     let (cookie, header) = (version_1_value(), b"42665300-efe8-419d-be52-07b53e208f46");
-    assert!(matches(Some(header), &cookie, &of(None)), "all of version 1");
-    assert!(!matches(Some(header), &cookie, &of(Some(SessionId([1; 32])))));
+    assert!(is_valid(Some(header), &cookie, &of(None)), "all of version 1");
+    assert!(!is_valid(Some(header), &cookie, &of(Some(SessionId([1; 32])))));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use proptest::prelude::*;
 
 const START: u64 = 1_000_000;
-const SKEW: u64 = 10;
+const SKEW_SECONDS: u64 = 10;
 const REPLICAS: usize = 3;
 
 fn digest(number: u8) -> SubjectHash {
@@ -67,13 +67,13 @@ proptest! {
             0..60,
         ),
     ) {
-        let (mut list, mut naive) = (EndedSessions::new(limit, SKEW), Naive::default());
+        let (mut list, mut naive) = (EndedSessions::new(limit, SKEW_SECONDS), Naive::default());
         for change in changes {
             match change {
                 Change::End(ended, at) => {
                     let known = naive.0.get(&ended).copied().unwrap_or_default();
                     let until = list.end(ended, START + at).unwrap();
-                    prop_assert!(until >= START + at + SKEW && until >= known);
+                    prop_assert!(until >= START + at + SKEW_SECONDS && until >= known);
                     naive.learn(ended, until, limit);
                 }
                 Change::Learn(ended, until) => {
@@ -140,7 +140,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (replica(), named()).prop_map(|(replica, name)| Event::LogoutToken(replica, name)),
         1 => replica().prop_map(Event::Flood),
         4 => (replica(), replica()).prop_map(|(from, to)| Event::Join(from, to)),
-        1 => (replica(), 0..=SKEW).prop_map(|(replica, ahead)| Event::Clock(replica, ahead)),
+        1 => (replica(), 0..=SKEW_SECONDS).prop_map(|(replica, ahead)| Event::Clock(replica, ahead)),
         1 => (1u64..30).prop_map(Event::Later),
     ]
 }
@@ -252,14 +252,14 @@ impl World {
                 }
             }
             Event::Refresh(nth, replica) => {
-                // A replica that knows that the session is over refuses the refresh. Elsewhere the session goes on
+                // A replica that knows that the session has ended refuses the refresh. Elsewhere the session continues
                 // unchanged, which the checks after each event verify.
                 let Some(nth) = self.nth(nth, true) else { return };
                 let login = &self.logins[nth];
                 let began_at = login.began_at.unwrap();
                 assert_eq!(
                     self.replicas[replica].list.contains(&login.session, began_at),
-                    self.is_over(nth, replica)
+                    self.has_ended(nth, replica)
                 );
             }
             Event::Logout(nth, replica) => {
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    fn is_over(&self, nth: usize, replica: usize) -> bool {
+    fn has_ended(&self, nth: usize, replica: usize) -> bool {
         let login = &self.logins[nth];
         self.replicas[replica]
             .list
@@ -308,7 +308,10 @@ impl World {
                 let saw = |logout: usize| login.saw.contains(&logout);
                 // A session that began later is valid.
                 if of_it.iter().all(|logout| saw(*logout)) {
-                    prop_assert!(!self.is_over(nth, number), "session {nth} is over at {number}");
+                    prop_assert!(
+                        !self.has_ended(nth, number),
+                        "session {nth} has ended at replica {number}"
+                    );
                 }
                 // An ended session stays ended: by a logout at the same replica, by the clock, and by a logout that
                 // follows all logouts that made the session begin ahead of the clock.
@@ -318,12 +321,15 @@ impl World {
                     logout >= login.order
                         && (ended.replica == login.replica
                             || matches!(ended.name, Ended::Session(_))
-                            || began_at <= ended.at + SKEW
+                            || began_at <= ended.at + SKEW_SECONDS
                             || made_ahead()
                                 .all(|other| self.logouts[*other].name == ended.name && ended.heard.contains(other)))
                 };
                 if of_it.iter().any(|logout| ends(*logout)) {
-                    prop_assert!(self.is_over(nth, number), "session {nth} lives at {number}");
+                    prop_assert!(
+                        self.has_ended(nth, number),
+                        "session {nth} has not ended at replica {number}"
+                    );
                 }
             }
         }
@@ -336,7 +342,7 @@ proptest! {
 
     #[test]
     fn what_is_ended_stays_ended_and_who_signs_in_later_lives(events in prop::collection::vec(event(), 1..50)) {
-        let replica = || Replica { list: EndedSessions::new(1000, SKEW), ahead: 0, heard: BTreeSet::new() };
+        let replica = || Replica { list: EndedSessions::new(1000, SKEW_SECONDS), ahead: 0, heard: BTreeSet::new() };
         let mut world = World {
             time: START,
             numbers: 100,

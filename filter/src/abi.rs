@@ -27,7 +27,7 @@ fn header_map(map: u32) -> Option<Vec<u8>> {
         return None;
     }
     // SAFETY: the host has filled `size` bytes of memory from `proxy_on_memory_allocate`, in which the SDK leaks a
-    // vector of that capacity; the SDK reclaims such memory in the same way.
+    // vector of that capacity. The SDK reclaims such memory in the same way.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
@@ -36,17 +36,17 @@ fn header_map(map: u32) -> Option<Vec<u8>> {
 pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, u32> {
     let path = path.join("\0");
     let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
-    // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
+    // SAFETY: the host reads as many bytes as it is told. Both pointers are to variables of the types that it writes.
     let status = unsafe { imported::proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
     // SAFETY: the host has written both.
     unsafe { convert_result(status, data, size) }
 }
 
-/// Returns the first line of a response header; the host does not show the others. The SDK panics if the host has no
-/// response.
+/// Returns the first line of a response header: this host call does not show the others. The SDK panics if the host has
+/// no response.
 pub(crate) fn first_response_header(name: &str) -> Result<Option<Vec<u8>>, u32> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
-    // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
+    // SAFETY: the host reads as many bytes as it is told. Both pointers are to variables of the types that it writes.
     let status = unsafe {
         imported::proxy_get_header_map_value(
             HTTP_RESPONSE_HEADERS,
@@ -76,7 +76,7 @@ unsafe fn convert_result(status: u32, data: *mut u8, size: usize) -> Result<Opti
 }
 
 /// Answers the current request. `details` becomes `%RESPONSE_CODE_DETAILS%` in access logs, for which the SDK has no
-/// argument; it must contain no white space. `headers` must be serialized as the host expects them. Envoy answers a
+/// argument. It must contain no white space. `headers` must be serialized as the host expects them. Envoy answers a
 /// gRPC request in gRPC's form.
 pub(crate) fn send_local_response(status: u32, details: &str, body: &str, headers: &[u8]) -> HostResult {
     const GRPC_STATUS_BY_ENVOY: i32 = -1;

@@ -1,5 +1,5 @@
 //! All host calls of the filter except reading the environment and reporting metrics. Header values are bytes. If the
-//! SDK would panic on a result of the host, the call is made only when the host cannot return that result.
+//! SDK would panic on a result of the host, the call is made only if the host cannot return that result.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -82,7 +82,7 @@ pub(crate) fn peer_certificate() -> Option<[u8; 32]> {
 /// Returns the metadata of the current request's route.
 pub(crate) fn route_metadata(namespace: &str, name: &str) -> Option<Vec<u8>> {
     let path = ["xds", "route_metadata", "filter_metadata", namespace, name];
-    // A value without bytes is not a string. A zero byte is no valid requirement, so the gateway closes the route.
+    // A value without bytes is not a string. A zero byte is no valid requirement, so the gateway refuses the request.
     abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
 }
 
@@ -179,7 +179,7 @@ fn body(body_size: usize, limit: usize) -> Option<Vec<u8>> {
     (body_size <= limit).then(|| if body_size == 0 { Vec::new() } else { read() })
 }
 
-/// Sets the period of the root context's ticks; zero stops them.
+/// Sets the period of the root context's ticks. Zero stops them.
 pub(crate) fn tick_every(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }

@@ -5,7 +5,7 @@
 //! and header values are bytes and never strings.
 #![allow(
     missing_docs,
-    reason = "the SDK's macro makes a public function; nothing here is for other crates"
+    reason = "the SDK's macro makes a public function, and nothing here is for other crates"
 )]
 #![deny(
     clippy::unwrap_used,

@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         format!(r#"{{"bff_token": {{"encryption_key": "{SECRET}"}}, "x": {text}}}"#),
     ] {
         let shown = Config::parse(planted.as_bytes(), |_| None)
-            .expect_err("a fault")
+            .expect_err("an error")
             .to_string();
         assert!(!shown.contains(SECRET), "{shown}");
     }

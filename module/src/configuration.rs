@@ -209,7 +209,9 @@ impl Thread {
             self.metrics.count_rejected_secret(envoy);
             envoy.log(
                 Level::Error,
-                format_args!("bff: a discovered secret is invalid and the previous one stays in use: {error}"),
+                format_args!(
+                    "bff: a discovered secret is invalid, so the previous one, if there is one, stays in use: {error}"
+                ),
             );
         }
         self.is_ready.load(Ordering::Relaxed)

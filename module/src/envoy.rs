@@ -36,7 +36,7 @@ pub(crate) trait Wake: Send + Sync {
 
 /// Envoy in a hook of a configuration or of a request.
 pub(crate) trait Envoy: Meter<Id = MetricId, LabelledId = LabelledId> {
-    /// Writes a line to Envoy's log, if it has lines of this level.
+    /// Writes a line to Envoy's log, which leaves out lines below its level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
     /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no
@@ -71,7 +71,7 @@ pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
     /// Changes the head of the request, which has not been forwarded yet.
     fn mutate_request_headers(&self, mutations: &HeaderMutations);
 
-    /// Returns the newest value of a secret, which lives until the hook ends; empty if none has arrived yet.
+    /// Returns the newest value of a secret, which lives until the hook ends. It is empty if none has arrived yet.
     fn secret(&self, id: SecretId) -> &[u8];
 
     /// Resumes the request, which was paused. The request may end inside this call.

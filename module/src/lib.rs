@@ -1,7 +1,7 @@
 //! The Envoy filter as a native module: a thin shell around `bff-core` for Envoy's dynamic modules.
 //!
 //! Envoy's hooks become events of the gateway, and its effects become callbacks. All rules are in the core, and what every
-//! shell does alike is in `bff-shell`. `abi` declares Envoy's functions and is the only place that is not safe Rust; it
+//! shell does alike is in `bff-shell`. `abi` declares Envoy's functions and is the only place that is not safe Rust. It
 //! offers [`envoy::Envoy`] to everything else. A panic is caught at each hook: it would take down the whole of Envoy.
 #![deny(
     clippy::unwrap_used,

@@ -72,7 +72,7 @@ pub(crate) struct SeenSecrets(Mutex<Seen>);
 #[derive(Default)]
 struct Seen {
     newest: Values,
-    /// The newest valid ones; none until all have arrived.
+    /// The newest valid ones. There are none until all have arrived.
     valid: Values,
 }
 
@@ -150,7 +150,7 @@ impl Secrets for Arrived<'_> {
         let (_, value) = all
             .find(|((subscribed, _), _)| subscribed == secret)
             .ok_or("internal error: not subscribed to the secret")?;
-        let text = std::str::from_utf8(value).map_err(|_| "the secret is not UTF-8: save it as text")?;
+        let text = std::str::from_utf8(value).map_err(|_| "the secret is not UTF-8: save it as UTF-8")?;
         // Editors and `echo` end a file with a line break.
         Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
     }

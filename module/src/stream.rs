@@ -105,7 +105,7 @@ impl Stream {
         }
     }
 
-    /// Whether data and trailers of the request may go on.
+    /// Whether data and trailers of the request may continue.
     pub(crate) fn may_continue(&self) -> bool {
         self.state.get() == State::Forwarded
     }
@@ -143,7 +143,7 @@ impl Stream {
         self.settle(&host);
     }
 
-    /// Carries out the decision on this request, if there is one.
+    /// If there is a decision on this request, carries it out.
     fn settle(&self, host: &StreamHost<'_, impl EnvoyStream>) {
         let Some(decision) = host.decision.take() else { return };
         if self.state.get() != State::Paused {

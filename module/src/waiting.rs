@@ -38,7 +38,7 @@ pub(crate) fn add(stream: StreamId, wake: Arc<dyn Wake>) {
     with_waiters(|waiters| waiters.insert(stream, Waiter { wake, tasks }));
 }
 
-/// Gives a request something to do. Without such a request, it has been decided or has ended.
+/// Gives a request something to do, unless it has been decided or has ended.
 pub(crate) fn add_task(stream: StreamId, task: Task) {
     let wake = with_waiters(|waiters| {
         let waiter = waiters.get_mut(&stream)?;

@@ -64,25 +64,25 @@ pub trait Host {
     /// Returns the time since 1970.
     fn now(&self) -> Duration;
 
-    /// Writes a line to Envoy's log, if it has lines of this level.
+    /// Writes a line to Envoy's log, which leaves out lines below its level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
     /// Sends a request to a cluster on behalf of the request whose callback it is, if it is one's. The host passes the response
     /// to [`Worker::on_introspection`](crate::worker::Worker::on_introspection) or
     /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not exist
-    /// or accepts no more requests; then there is no response.
+    /// or accepts no more requests. Then there is no response.
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool;
 
     /// Carries out a decision on a paused request, which may be another than that of this callback and may have ended.
     fn decide(&self, stream: StreamId, decision: Decision);
 
-    /// Returns a value of the data that the VMs of the process share, and its version. `None`: there is none, or the host has no
-    /// such data.
+    /// Returns a value of the data that the VMs of the process share, and its version. `None`: there is none, or the host has
+    /// no such data.
     fn shared_value(&self, _name: &str) -> Option<SharedValue> {
         None
     }
 
-    /// Stores such a value, unless its version is no longer this one; `None`: whatever its version. Returns whether it did.
+    /// Stores such a value, unless its version is no longer this one. `None`: whatever its version. Returns whether it did.
     fn set_shared_value(&self, _name: &str, _value: &[u8], _version: Option<u32>) -> bool {
         false
     }

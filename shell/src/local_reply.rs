@@ -17,7 +17,7 @@ pub struct LocalReply<'a> {
     pub details: String,
 }
 
-/// A rejection, with the texts that its reply borrows.
+/// A rejection, with the strings that its reply borrows.
 pub struct RejectionTexts {
     status: u16,
     challenge: Option<String>,
@@ -26,7 +26,7 @@ pub struct RejectionTexts {
 }
 
 impl RejectionTexts {
-    /// Makes the texts of a rejection.
+    /// Makes the strings of a rejection.
     pub fn new(rejection: &Rejection) -> Self {
         Self {
             status: rejection.code.status(),

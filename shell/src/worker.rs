@@ -22,7 +22,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum length of that list, in bytes: room for 10,000 entries of about 50 bytes.
 pub const MAX_LIST_BYTES: usize = 1024 * 1024;
 
-/// There is one for each worker thread of Envoy and each configuration.
+/// A gateway, and the execution of its effects. There is one for each worker thread of Envoy and each configuration.
 pub struct Worker {
     /// Not locked while the host is called, which may call back, except to read attributes.
     gateway: Mutex<Gateway>,
@@ -32,7 +32,7 @@ pub struct Worker {
 /// What becomes of a request at the end of its head's callback.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The request is forwarded; this is stored for its response.
+    /// The request is forwarded. This is stored for its response.
     Continue(ResponseContext),
     /// The request has been answered.
     Answered,
@@ -127,7 +127,7 @@ impl Worker {
         self.run_effects(host, effects);
     }
 
-    /// Repeats the introspection that this request waits for, if it was lost with another request.
+    /// If the introspection that this request waits for was lost with another request, repeats it.
     pub fn take_over(&self, host: &impl Host, stream: StreamId) {
         let now = host.now().as_secs();
         let effects = self.with_gateway(|gateway| gateway.take_over(stream, now));

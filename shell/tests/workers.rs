@@ -273,7 +273,7 @@ impl RequestHost for Hook<'_> {
         let mut set = mutations.headers_to_set();
         let value = set.find(|(name, _)| *name == "x-sub").map(|(_, value)| value.to_vec());
         self.forwarded
-            .replace(value.map(|value| String::from_utf8(value).expect("text")));
+            .replace(value.map(|value| String::from_utf8(value).expect("UTF-8")));
     }
 
     fn reply(&self, _: &LocalReply<'_>) {}

@@ -275,7 +275,9 @@ fn a_value_that_is_invalid_leaves_the_previous_one_in_force_and_is_counted_and_t
     });
     assert_eq!(gateway.statuses(&request), [200; CONNECTIONS]);
     let log = fs::read_to_string(gateway.test.system.log(Component::Envoy)).expect("Envoy's log");
-    assert!(log.contains("a discovered secret is invalid and the previous one stays in use: bff_token.encryption_key"));
+    assert!(log.contains(
+        "a discovered secret is invalid, so the previous one, if there is one, stays in use: bff_token.encryption_key"
+    ));
     assert!(!log.contains("not-a-key-of-anybody"));
     // A valid one is taken again.
     let next = new_key();

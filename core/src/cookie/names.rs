@@ -97,7 +97,7 @@ impl CookieNames {
             let ours = ours.as_bytes();
             let (start, suffix) = name.split_at_checked(ours.len())?;
             // The names begin alike and end differently: comparing the last bytes first is fastest.
-            if start.last() != ours.last() || !bytes::equal(start, ours) {
+            if start.last() != ours.last() || !bytes::is_equal(start, ours) {
                 return None;
             }
             is_part(suffix).then_some((purpose, suffix))

@@ -1,10 +1,11 @@
-//! The identity of a session, and the hashed names by which the authorization server can end it.
+//! The identity of a session, and the hashed identifiers by which the authorization server can end it.
 
 use sha2::{Digest, Sha256};
 
 /// The identity of a session, created at login and sealed into each of its cookies: a random number of 16 bytes, which
 /// binds the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can end the
-/// session: of the user (`sub`), and of the login there (`sid`). A digest of zeros stands for a missing name.
+/// session: of the user (`sub`), and of the login, which is the authorization server's own session (`sid`). A digest of
+/// zeros stands for a missing identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 32]);
 
@@ -29,15 +30,16 @@ impl SessionId {
     }
 }
 
-/// A hashed name that the authorization server has for a user or a login: short, and the same everywhere.
+/// A hashed identifier that the authorization server has for a user (`sub`) or a login (`sid`): short, and the same
+/// everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectHash(pub [u8; 8]);
 
 impl SubjectHash {
-    /// Stands for an unknown name.
+    /// Stands for a missing identifier.
     pub const NONE: Self = Self([0; 8]);
 
-    /// Returns the digest of the name that `issuer` gives to a user or a login.
+    /// Returns the digest of the identifier that `issuer` gives to a user or a login.
     pub fn of(issuer: &str, name: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(issuer.as_bytes());

@@ -20,7 +20,7 @@ const PUBLISHED: [&[u8; 32]; 1] = [b"NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP"];
 /// The maximum number of keys in a ring. A rotation needs two.
 const MAX_KEYS: usize = 16;
 
-/// The public fingerprint of a key: it identifies the key in cookies and metrics, and reveals nothing about it.
+/// The public fingerprint of a key: it identifies the key in cookies, logs and metrics, and does not reveal it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub [u8; 4]);
 

@@ -123,7 +123,7 @@ impl Xaes256Gcm {
             }
             Block::<Aes256>::from(input)
         };
-        // Four blocks take no longer than two (see `BatchedAes`); the last two are not used.
+        // Four blocks take no longer than two (see `BatchedAes`). The last two are not used.
         let mut blocks = [
             input(1),
             input(2),
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// The two test vectors of the specification; their derivations take each branch of the doubling once.
+    /// The two test vectors of the specification. Their derivations take each branch of the doubling once.
     #[test]
     fn the_vectors_of_the_specification_hold() {
         assert_vectors::<MachineAes>();

@@ -1,7 +1,7 @@
 //! Comparison of bytes that is fast on wasm32, where the compiler's own goes byte by byte.
 
-/// Whether both are equal. Not for secrets: it stops at the first difference.
-pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
+/// Whether both have the same bytes. Not for secrets: it stops at the first difference.
+pub(crate) fn is_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
         && match one.len() {
             16.. => is_equal_in_chunks(one, other, u128::from_ne_bytes),
@@ -27,13 +27,13 @@ mod tests {
     fn bytes_are_equal_when_none_of_them_differs() {
         for len in 0..70 {
             let one: Vec<u8> = (0..len).collect();
-            assert!(equal(&one, &one.clone()), "{len}");
+            assert!(is_equal(&one, &one.clone()), "{len}");
             for at in 0..one.len() {
                 let mut other = one.clone();
                 other[at] ^= 0x80;
-                assert!(!equal(&one, &other), "{len} at {at}");
+                assert!(!is_equal(&one, &other), "{len} at {at}");
             }
-            assert!(!equal(&one, &[&one[..], &[0]].concat()), "{len}");
+            assert!(!is_equal(&one, &[&one[..], &[0]].concat()), "{len}");
         }
     }
 }

@@ -42,8 +42,8 @@ mod tests {
         let text = encode(&all);
         assert!(text.starts_with("000102") && text.ends_with("fdfeff"));
         assert_eq!(decode::<256>(&text).map(|bytes| bytes.to_vec()), Some(all));
-        for wrong in ["", "0", "000", "0g", "AB", "+1", "é"] {
-            assert_eq!(decode::<1>(wrong), None, "{wrong}");
+        for invalid in ["", "0", "000", "0g", "AB", "+1", "é"] {
+            assert_eq!(decode::<1>(invalid), None, "{invalid}");
         }
     }
 }

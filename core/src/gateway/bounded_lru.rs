@@ -16,6 +16,7 @@ pub(crate) struct BoundedLru<K: Hash + Eq, V> {
 
 struct Entry<V> {
     value: V,
+    /// In bytes, with the overhead.
     size: usize,
 }
 

@@ -39,7 +39,7 @@ impl CacheKeys {
             require_certificate_binding: _,
             // How long a request waits.
             timeout_ms: _,
-            // Which tokens are looked up at all.
+            // Which tokens are introspected at all.
             introspect_jwts: _,
         } = stage;
         let mut parts = Parts(Sha256::new());

@@ -1,7 +1,7 @@
 //! A cache of opened cookies. Its keys are the bytes that the browser sends: the same bytes have the same content, so
 //! they are not decrypted again for each request. What can change is checked each time: the expiry here, and the list
-//! of ended sessions by the caller. Only a new configuration removes a key from the ring, and it starts with an empty
-//! cache.
+//! of ended sessions by the caller. Only a new configuration or a discovered secret removes a key from the ring, and then
+//! the cache starts empty.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl CookieCache {
         let slot = slot(sealed);
         if let Some(entry) = self.entries.get(&slot)
             && entry.cookie.purpose == purpose
-            && bytes::equal(&entry.cookie.sealed, sealed)
+            && bytes::is_equal(&entry.cookie.sealed, sealed)
         {
             if entry.cookie.content.expires_at <= now {
                 self.entries.remove(&slot);

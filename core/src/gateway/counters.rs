@@ -13,7 +13,7 @@ pub enum Counter {
     Rejected(ErrorCode),
     /// An access token cookie that was sealed with this key was opened.
     CookieOpened(KeyId),
-    /// A request had a cookie that was sealed with a key which is not in the ring.
+    /// A request was rejected, and had a cookie that was sealed with a key which is not in the ring.
     CookieOfUnknownKey,
     /// A request was rejected because its Origin is not trusted.
     UntrustedOrigin,
@@ -31,9 +31,9 @@ pub enum Counter {
     ClocksDiffer,
     /// A request with an access token cookie was rejected because introspection calls the token inactive.
     SessionTokenInactive,
-    /// A poll of the list of ended sessions succeeded; the list may be unchanged.
+    /// A poll of the list of ended sessions succeeded. The list may be unchanged.
     EndedSessionsPolled,
-    /// A poll of the list of ended sessions failed; the previous list stays in use.
+    /// A poll of the list of ended sessions failed. The previous list stays in use.
     EndedSessionsFailed,
 }
 

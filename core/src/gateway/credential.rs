@@ -42,11 +42,11 @@ pub(crate) fn of_request(
     if cookie.as_ref().is_some_and(has_ended) {
         return Err(Rejection::unauthorized("the session has ended"));
     }
-    let asks_routes = config
+    let has_route_metadata = config
         .phantom_token
         .as_ref()
         .is_some_and(|stage| stage.route_metadata.is_some());
-    if asks_routes && untrusted_headers::may_have_selected_the_route(config, head, cookie.is_some()) {
+    if has_route_metadata && untrusted_headers::may_have_selected_the_route(config, head, cookie.is_some()) {
         return Err(Rejection::new(
             ErrorCode::MalformedCredentials,
             "a header that clients may not send may have selected the route",

@@ -10,7 +10,7 @@ const MAX_ENDED_SESSIONS: usize = 10_000;
 
 pub(crate) struct EndedSessionsPoll {
     list: Arc<EndedSessions>,
-    /// The service's version of the list that was read last.
+    /// The service's version of the list that was polled last.
     version: String,
     /// Time of the next poll, in seconds since 1970; `None` if somebody else polls.
     due_at: Option<u64>,

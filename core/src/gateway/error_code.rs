@@ -1,5 +1,5 @@
 //! The gateway's error codes: one table of status, code and message (`docs/CONTRACT.md`, section 3). The messages are
-//! fixed; the log says what happened.
+//! fixed. The log says what happened.
 
 use crate::error_body::error_body;
 

@@ -15,10 +15,10 @@ use super::token_info::TokenInfo;
 use super::token_memory::TokenMemory;
 use super::token_state::{InactiveReason, TokenState};
 
-/// The byte limit of inactive responses, which are small, is that of active responses divided by this number.
+/// The byte limit of responses about inactive tokens, which are small, is that of the others divided by this number.
 const INACTIVE_DIVISOR: usize = 8;
 
-/// Times are in seconds since 1970.
+/// What one gateway knows. Times are in seconds since 1970.
 pub(crate) struct IntrospectionCache {
     keys: CacheKeys,
     pub(crate) memory: Arc<TokenMemory>,
@@ -56,8 +56,8 @@ impl IntrospectionCache {
         None
     }
 
-    /// Ends a flight of this memory with its outcome. Returns the requests that waited. A state that has expired, or that may not be cached,
-    /// still replaces the previous one.
+    /// Ends a flight of this memory with its outcome. Returns the requests that waited. A state that has expired, or that may
+    /// not be cached, still replaces the previous one.
     pub(crate) fn land(
         &mut self,
         memory: &TokenMemory,
@@ -96,7 +96,7 @@ impl IntrospectionCache {
         }
     }
 
-    /// Returns the number of cached inactive responses.
+    /// Returns the number of cached responses about inactive tokens.
     pub(crate) fn inactive(&self) -> usize {
         self.inactive.len()
     }
@@ -175,22 +175,22 @@ mod tests {
     #[test]
     fn a_token_that_was_good_and_is_not_any_more_is_inactive() {
         let mut cache = cache(10);
-        let good = TokenState::Active(Arc::default());
-        put(&mut cache, [1; 32], good.clone(), 100, 50);
+        let active = TokenState::Active(Arc::default());
+        put(&mut cache, [1; 32], active.clone(), 100, 50);
         put(&mut cache, [1; 32], INACTIVE, 110, 100);
         assert_eq!(cache.get(&[1; 32], 100), Some((INACTIVE, 110)));
-        put(&mut cache, [1; 32], good.clone(), 200, 100);
-        assert_eq!((cache.get(&[1; 32], 100), len(&cache)), (Some((good, 200)), 1));
+        put(&mut cache, [1; 32], active.clone(), 200, 100);
+        assert_eq!((cache.get(&[1; 32], 100), len(&cache)), (Some((active, 200)), 1));
     }
 
     #[test]
     fn inactive_answers_push_no_active_one_out_and_are_bounded_themselves() {
         let mut cache = cache(5);
-        let good = TokenState::Active(Arc::default());
-        put(&mut cache, [0; 32], good.clone(), 100, 50);
+        let active = TokenState::Active(Arc::default());
+        put(&mut cache, [0; 32], active.clone(), 100, 50);
         for made_up in 1..=255 {
             put(&mut cache, [made_up; 32], INACTIVE, 55, 50);
         }
-        assert_eq!((cache.get(&[0; 32], 50), len(&cache)), (Some((good, 100)), 6));
+        assert_eq!((cache.get(&[0; 32], 50), len(&cache)), (Some((active, 100)), 6));
     }
 }

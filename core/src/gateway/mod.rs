@@ -1,6 +1,6 @@
 //! The gateway: a state machine that takes the heads of requests and decides what becomes of them. It does no I/O.
 //!
-//! The methods of [`Gateway`] are its events; they return the effects that the host must carry out, in order. Each
+//! The methods of [`Gateway`] are its events. They return the effects that the host must carry out, in order. Each
 //! request gets exactly one [`Decision`], and is paused until then.
 
 pub mod attributes;
@@ -236,8 +236,8 @@ impl Gateway {
     }
 
     /// Handles the response to a request whose route had this requirement. Envoy selects the route again if headers
-    /// have changed, but until the response it shows the metadata of the previous route; now it shows those of the
-    /// route that served the request. `Some`: that route has another requirement, and the rejection must replace the
+    /// have changed, but until the response it shows the metadata of the previous route. Now it shows those of
+    /// the route that served the request. `Some`: that route has another requirement, and the rejection must replace the
     /// response.
     pub fn on_response(&mut self, required: &Requirement, attributes: &dyn RequestAttributes) -> Option<Rejection> {
         let served = route_requirement(self.config.phantom_token.as_ref(), attributes);

@@ -6,7 +6,7 @@
 //!
 //! Other extensions of the proxy can read and write the store. Entries are sealed with a key that only those know who know
 //! the client secret, for their stage, token, slot and expiry: what was made up, changed or moved does not open. Whoever
-//! writes there can take entries away, bring back one that has not expired, and fill the memory of the VM that reads a huge
+//! writes there can remove entries, bring back one that has not expired, and fill the memory of the VM that reads a huge
 //! value, but learns no token and inserts none.
 
 use std::sync::Arc;

@@ -84,7 +84,7 @@ impl SingleFlight {
             flight.callout = Callout::Lost;
         }
         if flight.callout != Callout::Lost {
-            // A flight whose response will arrive stays, even if no request waits: that response is worth caching.
+            // A flight whose response can still arrive stays, even if no request waits: that response is worth caching.
             return None;
         }
         let next = flight.waiters.first().copied();
@@ -94,7 +94,7 @@ impl SingleFlight {
         next
     }
 
-    /// Makes a request that waits the leader of its flight, if that flight has lost its callout. Returns the flight and its
+    /// If the flight of a request that waits has lost its callout, makes the request its leader. Returns the flight and its
     /// token. The caller must repeat the callout.
     pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Token)> {
         let flight = self.flights.get_mut(key)?;

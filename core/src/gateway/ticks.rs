@@ -54,7 +54,7 @@ impl Gateway {
     /// changed.
     pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
         if self.ended.merge(status, body) {
-            self.notices.ended_sessions_read();
+            self.notices.ended_sessions_polled();
             self.counters.add(Counter::EndedSessionsPolled);
         } else {
             self.notices.ended_sessions_failed(status);

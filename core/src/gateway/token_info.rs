@@ -43,7 +43,7 @@ pub(crate) enum TokenSource {
     },
 }
 
-/// The claims are malformed, or invalid in a header. The text is for the log.
+/// The claims are malformed, or invalid in a header. The string is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnusableClaims(pub(crate) &'static str);
 
@@ -97,8 +97,8 @@ impl TokenInfo {
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// Checks binding, audience and scopes. `certificate` returns the SHA-256 hash of the client's certificate; it is
-    /// called only for a bound token.
+    /// Checks binding, audience and scopes. `certificate` returns the SHA-256 hash of the client's certificate. It is
+    /// called only for a bearer token that is bound to a certificate.
     pub(crate) fn check<'a>(
         &self,
         source: TokenSource,
@@ -197,7 +197,7 @@ mod tests {
         TokenInfo::of_claims(claims.as_object().unwrap(), Vec::new())
     }
 
-    fn meets(claims: &Value, scope: Option<&str>, audience: Option<&str>) -> bool {
+    fn is_sufficient(claims: &Value, scope: Option<&str>, audience: Option<&str>) -> bool {
         let requirement = Requirement {
             scopes: scope.map(str::to_owned).into_iter().collect(),
             audience: audience.map(str::to_owned),
@@ -207,25 +207,25 @@ mod tests {
 
     #[test]
     fn scopes_and_audience_are_read_in_each_of_their_forms() {
-        for good in [
+        for sufficient in [
             json!({"scope": "a data"}),
             json!({"scp": ["a", "data"]}),
             json!({"scope": ["data"]}),
         ] {
-            assert!(meets(&good, Some("data"), None), "{good}");
+            assert!(is_sufficient(&sufficient, Some("data"), None), "{sufficient}");
         }
-        for bad in [
+        for insufficient in [
             json!({"scope": "database"}),
             json!({"scope": 1}),
             json!({}),
             json!({"scp": [["data"]]}),
         ] {
-            assert!(!meets(&bad, Some("data"), None), "{bad}");
+            assert!(!is_sufficient(&insufficient, Some("data"), None), "{insufficient}");
         }
-        for good in [json!({"aud": "api"}), json!({"aud": ["b", "api"]})] {
-            assert!(meets(&good, None, Some("api")), "{good}");
+        for sufficient in [json!({"aud": "api"}), json!({"aud": ["b", "api"]})] {
+            assert!(is_sufficient(&sufficient, None, Some("api")), "{sufficient}");
         }
-        for bad in [
+        for insufficient in [
             json!({"aud": "apis"}),
             json!({"aud": "b api"}),
             json!({"aud": []}),
@@ -237,7 +237,7 @@ mod tests {
             json!({"aud": ["api", ["api"]]}),
             json!({}),
         ] {
-            assert!(!meets(&bad, None, Some("api")), "{bad}");
+            assert!(!is_sufficient(&insufficient, None, Some("api")), "{insufficient}");
         }
     }
 

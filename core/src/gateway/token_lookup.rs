@@ -18,7 +18,7 @@ pub(crate) enum Lookup {
     Active(Arc<TokenInfo>, u64),
     /// A cached response calls the token inactive.
     Inactive(InactiveReason),
-    /// The token is invalid by its own content. The text is for the log.
+    /// The token is invalid by its own content. The string is for the log.
     Invalid(&'static str),
     /// Nothing: the token must be introspected.
     Miss(CacheKey, Arc<TokenMemory>),

@@ -14,12 +14,12 @@ use super::config::PhantomToken;
 use super::single_flight::{FlightId, SingleFlight, Token};
 use super::token_info::TokenInfo;
 
-/// The number of parts with a lock of their own in a memory that several threads use.
-const SHARDS: usize = 16;
+/// The maximum number of parts with a lock of their own in a memory that several threads use.
+const MAX_SHARDS: usize = 16;
 /// The minimum size of such a part, in bytes, unless there is only one.
 const MIN_SHARD_BYTES: usize = 1024 * 1024;
 
-/// Times are in seconds since 1970.
+/// What is known about the tokens of a stage. Times are in seconds since 1970.
 pub struct TokenMemory {
     first: Mutex<Shard>,
     others: Box<[Mutex<Shard>]>,
@@ -75,7 +75,7 @@ impl TokenMemory {
     /// Creates a memory for the gateways of several threads.
     pub fn of_process(stage: &PhantomToken) -> Arc<Self> {
         // A small one in few parts, so that each has room for responses.
-        let shards = (stage.shared_cache_bytes / MIN_SHARD_BYTES).clamp(1, SHARDS);
+        let shards = (stage.shared_cache_bytes / MIN_SHARD_BYTES).clamp(1, MAX_SHARDS);
         let max_bytes = stage.shared_cache_bytes.checked_div(shards).unwrap_or(0);
         Self::with_shards(shards, usize::MAX, max_bytes)
     }
@@ -170,12 +170,13 @@ impl TokenMemory {
         });
     }
 
-    /// Removes a request that waits no longer. `Some`: its flight has lost its callout, and this request waits for it.
+    /// Removes a request that waits no longer. `Some`: its flight has lost its callout, and the returned request
+    /// waits for it.
     pub(crate) fn leave(&self, key: &CacheKey, stream: StreamId) -> Option<StreamId> {
         self.with_shard(key, |shard| shard.flights.leave(key, stream))
     }
 
-    /// Makes a request that waits the leader of its flight, if that flight has lost its callout.
+    /// If the flight of a request that waits has lost its callout, makes the request its leader.
     pub(crate) fn take_over(&self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Token)> {
         self.with_shard(key, |shard| shard.flights.take_over(key, stream))
     }
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn after_a_panic_nothing_is_known_and_those_who_waited_are_named() {
-        let memory = TokenMemory::with_shards(SHARDS, 10, 10_000);
+        let memory = TokenMemory::with_shards(MAX_SHARDS, 10, 10_000);
         let (key, other) = ([1; 32], [2; 32]);
         memory.put(key, Arc::default(), 100);
         memory.put(other, Arc::default(), 100);
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_change_of_its_size_is_reported_once() {
-        let memory = TokenMemory::with_shards(SHARDS, 10, 10_000);
+        let memory = TokenMemory::with_shards(MAX_SHARDS, 10, 10_000);
         memory.put([1; 32], Arc::default(), 100);
         memory.put([2; 32], Arc::default(), 100);
         assert_eq!((memory.unreported(), memory.unreported()), (2, 0));

@@ -28,7 +28,7 @@ pub enum InactiveReason {
 }
 
 impl InactiveReason {
-    /// Returns the text for the log.
+    /// Returns the string for the log.
     pub(crate) const fn details(self) -> &'static str {
         match self {
             Self::NotActive => "introspection: the token is inactive",

@@ -173,7 +173,7 @@ impl Gateway {
         waiting.memory.leave(&waiting.key, stream)
     }
 
-    /// Decides on the requests that have waited for too long, at the time `now` since 1970. Their flights go on for others.
+    /// Decides on the requests that have waited for too long, at the time `now` since 1970. Their flights continue for others.
     pub fn on_deadlines(&mut self, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         let is_due = |(stream, waiting): (&StreamId, &Waiting)| (waiting.deadline <= now).then_some(*stream);
@@ -187,8 +187,8 @@ impl Gateway {
         effects
     }
 
-    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request, at the time
-    /// `now`, in seconds since 1970.
+    /// If the introspection that this request waits for was lost with another request, repeats it on behalf of this one, at the
+    /// time `now`, in seconds since 1970.
     pub fn take_over(&mut self, stream: StreamId, now: u64) -> Vec<Effect> {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
@@ -223,7 +223,7 @@ impl Gateway {
     }
 }
 
-/// Makes the effect that begins an introspection. `trace`: the headers of the request on whose behalf it is.
+/// Makes the effect that begins an introspection. `trace`: the trace context of the request on whose behalf it is, as headers.
 fn call_out(
     stage: &PhantomToken,
     stream: Option<StreamId>,

@@ -1,4 +1,4 @@
-//! Fetch Metadata: what the browser says about where a request comes from.
+//! Fetch Metadata (W3C Fetch Metadata Request Headers): what the browser says about where a request comes from.
 
 /// The value of `Sec-Fetch-Site`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,7 +69,7 @@ impl<'a> RequestHead<'a> {
     /// Returns the values of a name, which must be in lower case.
     pub fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + 'b {
         self.lines_tagged(name)
-            .filter(move |line| bytes::equal(line.name, name.as_bytes()))
+            .filter(move |line| bytes::is_equal(line.name, name.as_bytes()))
             .map(|line| line.value)
     }
 
@@ -111,8 +111,8 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Returns a fingerprint of a name, below 64, from its length and first byte. Names with different tags are different,
-/// and not even spellings of one name.
+/// Returns the tag of a name, a number below 64, from its length and first byte. Names with different tags are
+/// different, and not even spellings of one name.
 fn tag(len: usize, first: Option<&u8>) -> u8 {
     let len = u8::try_from(len & 63).unwrap_or(0);
     (len ^ dash(first.copied().unwrap_or(0)).rotate_left(3)) & 63

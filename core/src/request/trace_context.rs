@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn nothing_else_is() {
         let trace = TRACEPARENT.as_bytes();
-        for wrong in [
+        for invalid in [
             "",
             "00",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
@@ -143,7 +143,7 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319cb7ad6b7169203331--01x",
             "00-0af7651916cd43dd8448eb211c8031\r\n-b7ad6b7169203331-0",
         ] {
-            assert_eq!(of(&[("traceparent", wrong.as_bytes())]), [], "{wrong:?}");
+            assert_eq!(of(&[("traceparent", invalid.as_bytes())]), [], "{invalid:?}");
         }
         assert_eq!(of(&[("traceparent", &[0xff; 55])]), []);
         assert_eq!(of(&[("traceparent", trace), ("traceparent", trace)]), []);

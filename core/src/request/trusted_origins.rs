@@ -29,9 +29,9 @@ impl TrustedOrigins {
 
     /// Whether the value of an Origin header is in the list, ignoring the case of ASCII letters.
     pub fn is_trusted(&self, origin: &[u8]) -> bool {
-        self.origins
-            .iter()
-            .any(|trusted| bytes::equal(trusted.as_bytes(), origin) || trusted.as_bytes().eq_ignore_ascii_case(origin))
+        self.origins.iter().any(|trusted| {
+            bytes::is_equal(trusted.as_bytes(), origin) || trusted.as_bytes().eq_ignore_ascii_case(origin)
+        })
     }
 
     /// Returns the origins, in lower case and without default ports.

@@ -38,18 +38,18 @@ impl RequestAttributes for TestAttributes {
 
 /// Sends a request with a token, answers its introspection, then sends one for which the response is cached.
 pub(crate) fn both(
-    gate: &mut Gateway,
+    gateway: &mut Gateway,
     head: &RequestHead,
     attributes: &TestAttributes,
-    answer: &IntrospectionResponse,
+    response: &IntrospectionResponse,
 ) -> (End, End) {
-    let mut effects = asked(gate, 1, head, attributes, NOW);
+    let mut effects = asked(gateway, 1, head, attributes, NOW);
     if let Some((_, id)) = flight(&effects) {
-        effects = gate.on_introspection(id, answer, NOW);
+        effects = gateway.on_introspection(id, response, NOW);
     }
     let first = ends(&effects).pop().unwrap().1;
     // The second request has the token in the cache, and the third also the opened cookie.
-    asked(gate, 2, head, attributes, NOW);
-    let second = ends(&asked(gate, 3, head, attributes, NOW)).pop().unwrap().1;
+    asked(gateway, 2, head, attributes, NOW);
+    let second = ends(&asked(gateway, 3, head, attributes, NOW)).pop().unwrap().1;
     (first, second)
 }

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::support::*;
 
-fn bearer_gate() -> bff_core::gateway::Gateway {
-    gate(json!({"bff_token": null}))
+fn bearer_gateway() -> bff_core::gateway::Gateway {
+    gateway(json!({"bff_token": null}))
 }
 
 fn end(lines: &[(&str, &str)]) -> Option<End> {
-    ends(&bearer_gate().ask(1, &head("POST", lines), NOW))
+    ends(&bearer_gateway().ask(1, &head("POST", lines), NOW))
         .pop()
         .map(|(_, end)| end)
 }
@@ -20,12 +20,12 @@ fn challenge(text: &str) -> Option<End> {
 
 #[test]
 fn a_bearer_token_needs_neither_origin_nor_csrf() {
-    assert!(admitted(
-        &mut bearer_gate(),
+    assert!(is_admitted(
+        &mut bearer_gateway(),
         &head("POST", &[("authorization", "Bearer token")])
     ));
-    assert!(admitted(
-        &mut bearer_gate(),
+    assert!(is_admitted(
+        &mut bearer_gateway(),
         &head("POST", &[("authorization", "bEaReR   token")])
     ));
 }
@@ -41,7 +41,7 @@ fn a_refusal_says_what_rfc_6750_says() {
 
 #[test]
 fn malformed_or_repeated_credentials_are_a_bad_request_and_no_invalid_token() {
-    let bad = Some(End::Refused(
+    let invalid = Some(End::Refused(
         400,
         Some("Bearer realm=\"api\", error=\"invalid_request\"".to_owned()),
     ));
@@ -56,16 +56,16 @@ fn malformed_or_repeated_credentials_are_a_bad_request_and_no_invalid_token() {
         "Bearer a\u{7f}",
         &long,
     ] {
-        assert_eq!(end(&[("authorization", value)]), bad, "{value:?}");
+        assert_eq!(end(&[("authorization", value)]), invalid, "{value:?}");
     }
     for twice in [["Bearer a", "Bearer a"], ["Bearer a", "Basic dTpw"], ["", ""]] {
-        assert_eq!(end(&twice.map(|value| ("authorization", value))), bad, "{twice:?}");
+        assert_eq!(end(&twice.map(|value| ("authorization", value))), invalid, "{twice:?}");
     }
     // An entry point for both: the same without a cookie of the BFF; with one, the header is ignored.
-    let mut both = gate(json!({"bff_token": {"allow_tokens": true}}));
+    let mut both = gateway(json!({"bff_token": {"allow_tokens": true}}));
     let malformed = ("authorization", "Bearer a b");
     assert_eq!(refused(&mut both, &head("GET", &[malformed])), Some(400));
-    assert!(admitted(
+    assert!(is_admitted(
         &mut both,
         &head("GET", &[malformed, ("cookie", &at("token"))])
     ));
@@ -78,10 +78,13 @@ fn every_token_that_the_service_may_be_given_is_taken() {
     for token in ["00D!AQ4", "a,b", "a\"b", &alphabet] {
         let authorization = format!("Bearer {token}");
         assert!(
-            admitted(&mut bearer_gate(), &head("GET", &[("authorization", &authorization)])),
+            is_admitted(
+                &mut bearer_gateway(),
+                &head("GET", &[("authorization", &authorization)])
+            ),
             "{token}"
         );
-        assert!(admitted(&mut gate(json!({})), &good("GET", token)), "{token}");
+        assert!(is_admitted(&mut gateway(json!({})), &valid("GET", token)), "{token}");
     }
 }
 
@@ -89,15 +92,15 @@ fn every_token_that_the_service_may_be_given_is_taken() {
 fn a_jwt_passes_unless_it_says_itself_that_it_should_not() {
     let authorization = |claims| format!("Bearer {}", jwt(claims));
     let send = |changes, claims| {
-        let mut gate = gate(changes);
-        let effects = gate.ask(1, &head("GET", &[("authorization", &authorization(claims))]), NOW);
+        let mut gateway = gateway(changes);
+        let effects = gateway.ask(1, &head("GET", &[("authorization", &authorization(claims))]), NOW);
         (flight(&effects).is_some(), ends(&effects).pop().map(|(_, end)| end))
     };
     let plain = json!({"bff_token": null});
-    let good = json!({"exp": NOW + 1, "scope": "data", "aud": "api"});
+    let valid = json!({"exp": NOW + 1, "scope": "data", "aud": "api"});
     assert_eq!(
-        send(plain.clone(), good.clone()),
-        (false, Some(End::Forwarded(authorization(good.clone()))))
+        send(plain.clone(), valid.clone()),
+        (false, Some(End::Forwarded(authorization(valid.clone()))))
     );
     assert_eq!(
         send(plain.clone(), json!({"exp": NOW})).1,
@@ -109,8 +112,8 @@ fn a_jwt_passes_unless_it_says_itself_that_it_should_not() {
     );
     let strict = json!({"bff_token": null, "phantom_token": {"required_scopes": ["data"], "required_audience": "api"}});
     assert_eq!(
-        send(strict.clone(), good.clone()).1,
-        Some(End::Forwarded(authorization(good.clone())))
+        send(strict.clone(), valid.clone()).1,
+        Some(End::Forwarded(authorization(valid.clone())))
     );
     assert_eq!(
         send(strict.clone(), json!({"aud": "other", "scope": "data"})).1,
@@ -122,5 +125,5 @@ fn a_jwt_passes_unless_it_says_itself_that_it_should_not() {
         Some(End::Refused(403, Some(insufficient)))
     );
     let introspect = json!({"bff_token": null, "phantom_token": {"jwt_access_tokens": "introspect"}});
-    assert_eq!(send(introspect, good), (true, None));
+    assert_eq!(send(introspect, valid), (true, None));
 }

@@ -25,7 +25,7 @@ fn a_bound_token_is_good_with_its_certificate_alone_on_first_sight_and_later() {
                 ..NOWHERE
             };
             let (first, second) = both(
-                &mut gate(changes.clone()),
+                &mut gateway(changes.clone()),
                 &bearer("token"),
                 &attributes,
                 &active(claims),
@@ -43,18 +43,18 @@ fn a_bound_token_is_good_with_its_certificate_alone_on_first_sight_and_later() {
 
 #[test]
 fn a_token_that_one_client_has_bound_serves_no_other_although_the_answer_is_kept() {
-    let mut gate = gate(json!({"bff_token": null}));
+    let mut gateway = gateway(json!({"bff_token": null}));
     let owner = TestAttributes {
         certificate: Some([5; 32]),
         ..NOWHERE
     };
-    let (first, _) = both(&mut gate, &bearer("token"), &owner, &active(bound_to(5)));
+    let (first, _) = both(&mut gateway, &bearer("token"), &owner, &active(bound_to(5)));
     assert!(matches!(first, End::Forwarded(_)));
     let thief = TestAttributes {
         certificate: Some([6; 32]),
         ..NOWHERE
     };
-    let stolen = ends(&asked(&mut gate, 9, &bearer("token"), &thief, NOW))
+    let stolen = ends(&asked(&mut gateway, 9, &bearer("token"), &thief, NOW))
         .pop()
         .unwrap()
         .1;
@@ -66,14 +66,14 @@ fn a_token_that_one_client_has_bound_serves_no_other_although_the_answer_is_kept
 
 #[test]
 fn requests_that_wait_together_are_judged_each_by_its_own_certificate() {
-    let mut gate = gate(json!({"bff_token": null}));
+    let mut gateway = gateway(json!({"bff_token": null}));
     let with = |byte: u8| TestAttributes {
         certificate: Some([byte; 32]),
         ..NOWHERE
     };
-    let (_, id) = flight(&asked(&mut gate, 1, &bearer("token"), &with(6), NOW)).unwrap();
-    assert!(asked(&mut gate, 2, &bearer("token"), &with(5), NOW).is_empty());
-    let ends = ends(&gate.on_introspection(id, &active(bound_to(5)), NOW));
+    let (_, id) = flight(&asked(&mut gateway, 1, &bearer("token"), &with(6), NOW)).unwrap();
+    assert!(asked(&mut gateway, 2, &bearer("token"), &with(5), NOW).is_empty());
+    let ends = ends(&gateway.on_introspection(id, &active(bound_to(5)), NOW));
     assert!(
         matches!(&ends[..], [(1, End::Refused(401, _)), (2, End::Forwarded(_))]),
         "{ends:?}"
@@ -83,8 +83,8 @@ fn requests_that_wait_together_are_judged_each_by_its_own_certificate() {
 #[test]
 fn a_token_in_a_cookie_is_bound_to_the_service_and_needs_no_certificate_of_the_browser() {
     let (first, second) = both(
-        &mut gate(json!({})),
-        &good("GET", "token"),
+        &mut gateway(json!({})),
+        &valid("GET", "token"),
         &NOWHERE,
         &active(bound_to(5)),
     );
@@ -95,12 +95,12 @@ fn a_token_in_a_cookie_is_bound_to_the_service_and_needs_no_certificate_of_the_b
 fn a_binding_is_obeyed_wherever_in_the_answer_it_stands() {
     let token = jwt(json!({"exp": NOW + 100}));
     let envelope = json!({"active": true, "jwt": token, "cnf": {"x5t#S256": base64url::encode(&[5; 32])}});
-    let answer = answer(200, "application/json", &[], &envelope.to_string());
+    let response = response(200, "application/json", &[], &envelope.to_string());
     let (first, _) = both(
-        &mut gate(json!({"bff_token": null})),
+        &mut gateway(json!({"bff_token": null})),
         &bearer("token"),
         &NOWHERE,
-        &answer,
+        &response,
     );
     assert!(matches!(first, End::Refused(401, _)));
 }

@@ -18,14 +18,14 @@ fn claims_mode() -> Value {
 fn upstream(
     changes: Value,
     lines: &[(&str, &str)],
-    answer: &IntrospectionResponse,
+    response: &IntrospectionResponse,
 ) -> Result<Vec<(String, String)>, u16> {
-    let mut gate = gate(changes);
+    let mut gateway = gateway(changes);
     let lines: Vec<(&str, &str)> = lines.to_vec();
     let cookie = at("token");
     let head = head("GET", &[&lines[..], &[("cookie", &cookie)]].concat());
-    let (_, id) = flight(&gate.ask(1, &head, NOW)).unwrap();
-    let Some(Effect::Decide { decision, .. }) = gate.on_introspection(id, answer, NOW).into_iter().next() else {
+    let (_, id) = flight(&gateway.ask(1, &head, NOW)).unwrap();
+    let Some(Effect::Decide { decision, .. }) = gateway.on_introspection(id, response, NOW).into_iter().next() else {
         panic!("no decision");
     };
     match decision {
@@ -59,7 +59,7 @@ fn claims_become_headers_and_nobody_else_can_write_them() {
     let lines = upstream(
         claims_mode(),
         &spoofed,
-        &answer(200, "application/json", &[], &body.to_string()),
+        &response(200, "application/json", &[], &body.to_string()),
     )
     .unwrap();
     let expected = [
@@ -79,7 +79,7 @@ fn claims_become_headers_and_nobody_else_can_write_them() {
     let lines = upstream(
         claims_mode(),
         &spoofed,
-        &answer(200, "application/json", &[], &without.to_string()),
+        &response(200, "application/json", &[], &without.to_string()),
     )
     .unwrap();
     assert!(lines.iter().all(|(_, value)| value == "removed"), "{lines:?}");
@@ -93,7 +93,7 @@ fn a_claim_that_is_required_and_missing_makes_the_answer_unusable() {
         upstream(
             changes.clone(),
             &[],
-            &answer(200, "application/json", &[], &body.to_string()),
+            &response(200, "application/json", &[], &body.to_string()),
         )
     };
     assert!(send(json!({"active": true, "sub": "alice"})).is_ok());
@@ -112,7 +112,7 @@ fn claims_that_cannot_stand_in_a_header_and_answers_of_other_forms_are_not_used(
         upstream(
             claims_mode(),
             &[],
-            &answer(200, "application/json", &[], &body.to_string()),
+            &response(200, "application/json", &[], &body.to_string()),
         )
     };
     assert_eq!(send(json!({"active": true, "sub": "a\r\nx-admin: 1"})), Err(502));
@@ -121,7 +121,7 @@ fn claims_that_cannot_stand_in_a_header_and_answers_of_other_forms_are_not_used(
     assert_eq!(send(json!({"sub": "alice"})), Err(502));
     let token = jwt(json!({"sub": "alice"}));
     assert_eq!(
-        upstream(claims_mode(), &[], &answer(200, "application/jwt", &[], &token)),
+        upstream(claims_mode(), &[], &response(200, "application/jwt", &[], &token)),
         Err(502)
     );
 }
@@ -131,14 +131,14 @@ fn in_claims_mode_a_jwt_is_introspected_like_any_other_token() {
     let mut changes = claims_mode();
     changes["bff_token"] = Value::Null;
     let token = jwt(json!({"exp": NOW + 100}));
-    assert!(admitted(&mut gate(changes), &bearer(&token)));
+    assert!(is_admitted(&mut gateway(changes), &bearer(&token)));
 }
 
 fn signed(typ: &str, claims: &Value) -> IntrospectionResponse {
     let header = json!({"alg": "RS256", "typ": typ});
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let token = format!("{}.{}.c2ln", part(&header), part(claims));
-    answer(200, "application/token-introspection+jwt", &[], &token)
+    response(200, "application/token-introspection+jwt", &[], &token)
 }
 
 /// RFC 9701, section 5.
@@ -146,10 +146,10 @@ fn signed(typ: &str, claims: &Value) -> IntrospectionResponse {
 fn a_signed_introspection_response_is_for_us_from_the_issuer_and_becomes_headers() {
     let changes = json!({"phantom_token": {"response": "rfc9701", "issuer": "https://login.example.com",
         "claim_to_headers": [{"header_name": "x-user-sub", "claim_name": "sub"}]}});
-    let good = json!({"iss": "https://login.example.com", "aud": "api-gateway-client", "iat": NOW,
+    let valid = json!({"iss": "https://login.example.com", "aud": "api-gateway-client", "iat": NOW,
         "token_introspection": {"active": true, "sub": "alice", "exp": NOW + 100}});
     let send = |typ: &str, change: (&str, Value)| {
-        let mut claims = good.clone();
+        let mut claims = valid.clone();
         claims[change.0] = change.1;
         upstream(changes.clone(), &[], &signed(typ, &claims)).map(|lines| lines.len())
     };
@@ -163,10 +163,10 @@ fn a_signed_introspection_response_is_for_us_from_the_issuer_and_becomes_headers
     assert_eq!(send(TYP, ("token_introspection", json!({"active": false}))), Err(401));
     assert_eq!(send(TYP, ("token_introspection", json!({"sub": "alice"}))), Err(502));
     // An introspection response is not an access token: in the other response formats it is not forwarded.
-    let token = match signed(TYP, &good) {
+    let token = match signed(TYP, &valid) {
         IntrospectionResponse::Http { body, .. } => String::from_utf8(body.unwrap()).unwrap(),
         IntrospectionResponse::Failed => panic!(),
     };
-    let as_token = answer(200, "application/jwt", &[], &token);
+    let as_token = response(200, "application/jwt", &[], &token);
     assert_eq!(upstream(json!({}), &[], &as_token), Err(502));
 }

@@ -13,10 +13,13 @@ const SAFE: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 #[test]
 fn a_request_with_everything_is_admitted_whatever_its_method() {
     for method in UNSAFE.iter().chain(&SAFE) {
-        assert!(admitted(&mut gate(json!({})), &good(method, "token")), "{method}");
+        assert!(
+            is_admitted(&mut gateway(json!({})), &valid(method, "token")),
+            "{method}"
+        );
     }
     assert!(
-        admitted(&mut gate(json!({})), &head("GET", &[("cookie", &at("token"))])),
+        is_admitted(&mut gateway(json!({})), &head("GET", &[("cookie", &at("token"))])),
         "a plain same-origin read"
     );
 }
@@ -40,7 +43,7 @@ fn an_unsafe_method_needs_origin_csrf_header_and_csrf_cookie() {
             &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &csrf())],
         ] {
             assert_eq!(
-                refused(&mut gate(json!({})), &head(method, lines)),
+                refused(&mut gateway(json!({})), &head(method, lines)),
                 Some(401),
                 "{method} {lines:?}"
             );
@@ -51,8 +54,8 @@ fn an_unsafe_method_needs_origin_csrf_header_and_csrf_cookie() {
 #[test]
 fn a_missing_method_counts_as_unsafe() {
     let lines = [("cookie".to_owned(), at("token").into_bytes())];
-    assert_eq!(refused(&mut gate(json!({})), &head_of(lines.to_vec())), Some(401));
-    assert_eq!(refused(&mut gate(json!({})), &RequestHead::default()), Some(401));
+    assert_eq!(refused(&mut gateway(json!({})), &head_of(lines.to_vec())), Some(401));
+    assert_eq!(refused(&mut gateway(json!({})), &RequestHead::default()), Some(401));
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn the_csrf_value_of_another_session_is_refused() {
         "POST",
         &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &cookies)],
     );
-    assert_eq!(refused(&mut gate(json!({})), &request), Some(401));
+    assert_eq!(refused(&mut gateway(json!({})), &request), Some(401));
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn an_untrusted_origin_is_refused_on_every_method_however_it_is_sent() {
                 .chain([("cookie", cookie.as_str())])
                 .collect();
             assert_eq!(
-                refused(&mut gate(json!({})), &head(method, &lines)),
+                refused(&mut gateway(json!({})), &head(method, &lines)),
                 Some(401),
                 "{method} {origins:?}"
             );
@@ -102,47 +105,48 @@ fn fetch_metadata_of_other_sites_is_refused() {
         head("GET", &lines)
     };
     let navigation = json!({"bff_token": {"allow_navigation": true}});
-    assert_eq!(refused(&mut gate(json!({})), &site("cross-site", &[])), Some(401));
+    assert_eq!(refused(&mut gateway(json!({})), &site("cross-site", &[])), Some(401));
     assert_eq!(
-        refused(&mut gate(json!({})), &site("cross-site", &[("origin", ORIGIN)])),
+        refused(&mut gateway(json!({})), &site("cross-site", &[("origin", ORIGIN)])),
         Some(401)
     );
     assert_eq!(
-        refused(&mut gate(json!({})), &site("same-site", &[])),
+        refused(&mut gateway(json!({})), &site("same-site", &[])),
         Some(401),
         "an image on a sibling domain"
     );
     assert_eq!(
         refused(
-            &mut gate(json!({})),
+            &mut gateway(json!({})),
             &site("same-site", &[("sec-fetch-mode", "navigate")])
         ),
         Some(401)
     );
     assert_eq!(
         refused(
-            &mut gate(navigation.clone()),
+            &mut gateway(navigation.clone()),
             &site("same-site", &[("sec-fetch-mode", "no-cors")])
         ),
         Some(401)
     );
     assert_eq!(
         refused(
-            &mut gate(navigation.clone()),
+            &mut gateway(navigation.clone()),
             &site("cross-site", &[("sec-fetch-mode", "navigate")])
         ),
         Some(401)
     );
-    assert!(admitted(
-        &mut gate(navigation),
+    assert!(is_admitted(
+        &mut gateway(navigation),
         &site("same-site", &[("sec-fetch-mode", "navigate")])
     ));
-    assert!(admitted(
-        &mut gate(json!({})),
+    assert!(is_admitted(
+        &mut gateway(json!({})),
         &site("same-site", &[("origin", ORIGIN)])
     ));
     assert!(
-        admitted(&mut gate(json!({})), &site("same-origin", &[])) && admitted(&mut gate(json!({})), &site("none", &[]))
+        is_admitted(&mut gateway(json!({})), &site("same-origin", &[]))
+            && is_admitted(&mut gateway(json!({})), &site("none", &[]))
     );
 }
 
@@ -154,12 +158,12 @@ fn a_websocket_upgrade_needs_an_origin() {
         [(":protocol", "websocket"), ("cookie", &cookie)],
     ] {
         assert_eq!(
-            refused(&mut gate(json!({})), &head("GET", &lines)),
+            refused(&mut gateway(json!({})), &head("GET", &lines)),
             Some(401),
             "{lines:?}"
         );
         let lines = [lines[0], lines[1], ("origin", ORIGIN)];
-        assert!(admitted(&mut gate(json!({})), &head("GET", &lines)), "{lines:?}");
+        assert!(is_admitted(&mut gateway(json!({})), &head("GET", &lines)), "{lines:?}");
     }
 }
 
@@ -167,21 +171,21 @@ fn a_websocket_upgrade_needs_an_origin() {
 fn require_header_asks_for_it_on_reads_as_well() {
     let changes = json!({"bff_token": {"require_header": true}});
     assert_eq!(
-        refused(&mut gate(changes.clone()), &head("GET", &[("cookie", &at("token"))])),
+        refused(&mut gateway(changes.clone()), &head("GET", &[("cookie", &at("token"))])),
         Some(401)
     );
-    assert!(admitted(&mut gate(changes), &good("GET", "token")));
+    assert!(is_admitted(&mut gateway(changes), &valid("GET", "token")));
 }
 
 #[test]
 fn without_verify_csrf_the_origin_is_still_needed() {
     let changes = json!({"bff_token": {"verify_csrf": false}});
-    assert!(admitted(
-        &mut gate(changes.clone()),
+    assert!(is_admitted(
+        &mut gateway(changes.clone()),
         &head("POST", &[("origin", ORIGIN), ("cookie", &at("token"))])
     ));
     assert_eq!(
-        refused(&mut gate(changes), &head("POST", &[("cookie", &at("token"))])),
+        refused(&mut gateway(changes), &head("POST", &[("cookie", &at("token"))])),
         Some(401)
     );
 }
@@ -189,29 +193,29 @@ fn without_verify_csrf_the_origin_is_still_needed() {
 #[test]
 fn a_cookie_that_is_absent_expired_or_misplaced_is_refused() {
     let sealed = |purpose, expires_at| seal_as(purpose, "token", SESSION, expires_at);
-    let good = sealed(Purpose::AccessToken, NOW + 300);
+    let valid = sealed(Purpose::AccessToken, NOW + 300);
     let mut cookies = vec![
         String::new(),
         "example-at=".to_owned(),
         format!("example-at={}", sealed(Purpose::AccessToken, NOW)),
-        format!("example-at={good}%%%%junk"),
-        format!("example-at=\"{good}\""),
-        format!("Example-at={good}"),
-        format!("example-at.1={}; example-at.3={}", &good[..10], &good[10..]),
+        format!("example-at={valid}%%%%junk"),
+        format!("example-at=\"{valid}\""),
+        format!("Example-at={valid}"),
+        format!("example-at.1={}; example-at.3={}", &valid[..10], &valid[10..]),
     ];
     for purpose in [Purpose::Login, Purpose::RefreshToken, Purpose::IdToken, Purpose::Csrf] {
         cookies.push(format!("example-at={}", sealed(purpose, NOW + 300)));
     }
     for cookie in cookies {
         assert_eq!(
-            refused(&mut gate(json!({})), &head("GET", &[("cookie", &cookie)])),
+            refused(&mut gateway(json!({})), &head("GET", &[("cookie", &cookie)])),
             Some(401),
             "{cookie}"
         );
     }
-    let parts = format!("example-at.1={}; example-at.2={}", &good[..10], &good[10..]);
+    let parts = format!("example-at.1={}; example-at.2={}", &valid[..10], &valid[10..]);
     assert!(
-        admitted(&mut gate(json!({})), &head("GET", &[("cookie", &parts)])),
+        is_admitted(&mut gateway(json!({})), &head("GET", &[("cookie", &parts)])),
         "parts are joined"
     );
 }
@@ -220,7 +224,7 @@ fn a_cookie_that_is_absent_expired_or_misplaced_is_refused() {
 fn a_token_with_characters_that_no_token_has_reaches_no_header() {
     for token in ["a b", "a\r\nx: y", "a\0", "\u{e4}", ""] {
         assert_eq!(
-            refused(&mut gate(json!({"phantom_token": null})), &good("GET", token)),
+            refused(&mut gateway(json!({"phantom_token": null})), &valid("GET", token)),
             Some(401),
             "{token:?}"
         );
@@ -230,7 +234,7 @@ fn a_token_with_characters_that_no_token_has_reaches_no_header() {
         let is_legal = character.is_ascii_graphic();
         for token in [format!("{character}a"), format!("a{character}")] {
             assert_eq!(
-                refused(&mut gate(json!({"phantom_token": null})), &good("GET", &token)),
+                refused(&mut gateway(json!({"phantom_token": null})), &valid("GET", &token)),
                 (!is_legal).then_some(401),
                 "{token:?}"
             );
@@ -242,20 +246,23 @@ fn a_token_with_characters_that_no_token_has_reaches_no_header() {
 fn allow_tokens_lets_a_bearer_token_by_only_without_our_cookies() {
     let changes = json!({"bff_token": {"allow_tokens": true}});
     let bearer = [("authorization", "Bearer token")];
-    assert!(admitted(&mut gate(changes.clone()), &head("POST", &bearer)));
+    assert!(is_admitted(&mut gateway(changes.clone()), &head("POST", &bearer)));
     let with_cookie = [("authorization", "Bearer token"), ("cookie", "example-at=x")];
     assert_eq!(
-        refused(&mut gate(changes.clone()), &head("GET", &with_cookie)),
+        refused(&mut gateway(changes.clone()), &head("GET", &with_cookie)),
         Some(401)
     );
-    assert_eq!(refused(&mut gate(changes.clone()), &head("GET", &[])), Some(401));
+    assert_eq!(refused(&mut gateway(changes.clone()), &head("GET", &[])), Some(401));
     let planted = [
         bearer[0],
         ("cookie", "example-id=x; example-auth.1=y; a=b; example-login=z"),
     ];
-    assert!(admitted(&mut gate(changes), &head("GET", &planted)), "set by anybody");
+    assert!(
+        is_admitted(&mut gateway(changes), &head("GET", &planted)),
+        "set by anybody"
+    );
     assert_eq!(
-        refused(&mut gate(json!({})), &head("GET", &bearer)),
+        refused(&mut gateway(json!({})), &head("GET", &bearer)),
         Some(401),
         "it is off by default"
     );

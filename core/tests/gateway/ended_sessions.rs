@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::support::*;
 
 fn polling() -> Gateway {
-    gate(json!({"bff_token": {"ended_sessions": {"cluster": "bff_admin", "poll_seconds": 5}}}))
+    gateway(json!({"bff_token": {"ended_sessions": {"cluster": "bff_admin", "poll_seconds": 5}}}))
 }
 
-fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
+fn polled(effects: &[Effect]) -> Option<(&str, &str)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Run(Command::PollEndedSessions { cluster, path }) => Some((cluster.as_str(), path.as_str())),
         _ => None,
@@ -22,10 +22,10 @@ fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
 }
 
 /// Whether a poll with this response fails.
-fn failed(gate: &mut Gateway, status: u16, body: Option<&[u8]>) -> bool {
-    let before = gate.counters().of(Counter::EndedSessionsFailed);
-    gate.on_ended_sessions(status, body);
-    gate.counters().of(Counter::EndedSessionsFailed) > before
+fn has_failed(gateway: &mut Gateway, status: u16, body: Option<&[u8]>) -> bool {
+    let before = gateway.counters().of(Counter::EndedSessionsFailed);
+    gateway.on_ended_sessions(status, body);
+    gateway.counters().of(Counter::EndedSessionsFailed) > before
 }
 
 fn list(ended: &[Ended], version: &str) -> String {
@@ -38,31 +38,37 @@ fn list(ended: &[Ended], version: &str) -> String {
 
 #[test]
 fn it_is_read_at_once_and_then_as_often_as_configured() {
-    let mut gate = polling();
-    assert_eq!(reads(&gate.on_tick(NOW)), Some(("bff_admin", "/ended-sessions?known=")));
-    assert_eq!(reads(&gate.on_tick(NOW + 4)), None);
-    gate.on_ended_sessions(200, Some(list(&[], "a1").as_bytes()));
+    let mut gateway = polling();
     assert_eq!(
-        reads(&gate.on_tick(NOW + 5)),
+        polled(&gateway.on_tick(NOW)),
+        Some(("bff_admin", "/ended-sessions?known="))
+    );
+    assert_eq!(polled(&gateway.on_tick(NOW + 4)), None);
+    gateway.on_ended_sessions(200, Some(list(&[], "a1").as_bytes()));
+    assert_eq!(
+        polled(&gateway.on_tick(NOW + 5)),
         Some(("bff_admin", "/ended-sessions?known=a1"))
     );
 }
 
 #[test]
 fn nobody_reads_it_where_it_is_not_configured() {
-    assert_eq!(reads(&gate(json!({})).on_tick(NOW)), None);
+    assert_eq!(polled(&gateway(json!({})).on_tick(NOW)), None);
 }
 
 #[test]
 fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
-    let mut gate = polling();
-    assert!(admitted(&mut gate, &good("POST", "token")));
-    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
-    assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
-    assert_eq!(refused(&mut gate, &head("GET", &[("cookie", &at("token"))])), Some(401));
+    let mut gateway = polling();
+    assert!(is_admitted(&mut gateway, &valid("POST", "token")));
+    gateway.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    assert_eq!(refused(&mut gateway, &valid("POST", "token")), Some(401));
+    assert_eq!(
+        refused(&mut gateway, &head("GET", &[("cookie", &at("token"))])),
+        Some(401)
+    );
     let other = seal_as(Purpose::AccessToken, "token", SessionId([8; 32]), NOW + 300);
-    assert!(admitted(
-        &mut gate,
+    assert!(is_admitted(
+        &mut gateway,
         &head("GET", &[("cookie", &format!("example-at={other}"))])
     ));
 }
@@ -82,45 +88,45 @@ fn a_session_that_began_after_its_login_was_ended_is_let_in_and_one_from_before_
             list.end(ended, at);
             list.to_json("1")
         };
-        let mut gate = polling();
-        gate.on_ended_sessions(200, Some(ended_at(NOW - 1).as_bytes()));
-        assert!(admitted(&mut gate, &request), "{ended:?}");
-        gate.on_ended_sessions(200, Some(ended_at(NOW).as_bytes()));
-        assert_eq!(refused(&mut gate, &request), Some(401), "{ended:?}");
+        let mut gateway = polling();
+        gateway.on_ended_sessions(200, Some(ended_at(NOW - 1).as_bytes()));
+        assert!(is_admitted(&mut gateway, &request), "{ended:?}");
+        gateway.on_ended_sessions(200, Some(ended_at(NOW).as_bytes()));
+        assert_eq!(refused(&mut gateway, &request), Some(401), "{ended:?}");
     }
 }
 
 #[test]
 fn what_is_over_stays_over_although_another_replica_does_not_know_it() {
-    let mut gate = polling();
-    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
-    gate.on_ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
-    assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
-    assert_eq!(gate.ended_sessions().len(), 2);
+    let mut gateway = polling();
+    gateway.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    gateway.on_ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
+    assert_eq!(refused(&mut gateway, &valid("POST", "token")), Some(401));
+    assert_eq!(gateway.ended_sessions().len(), 2);
 }
 
 #[test]
 fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
-    let mut gate = polling();
-    let effects = gate.ask(1, &good("GET", "token"), NOW);
+    let mut gateway = polling();
+    let effects = gateway.ask(1, &valid("GET", "token"), NOW);
     let (_, id) = flight(&effects).unwrap();
-    gate.on_introspection(
+    gateway.on_introspection(
         id,
-        &answer(200, "application/jwt", &[], &jwt(json!({"exp": NOW + 300}))),
+        &response(200, "application/jwt", &[], &jwt(json!({"exp": NOW + 300}))),
         NOW,
     );
     assert!(matches!(
-        ends(&gate.ask(2, &good("GET", "token"), NOW)).as_slice(),
+        ends(&gateway.ask(2, &valid("GET", "token"), NOW)).as_slice(),
         [(2, End::Forwarded(_))]
     ));
-    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
-    assert_eq!(refused(&mut gate, &good("GET", "token")), Some(401));
+    gateway.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    assert_eq!(refused(&mut gateway, &valid("GET", "token")), Some(401));
 }
 
 #[test]
 fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
-    let mut gate = polling();
-    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    let mut gateway = polling();
+    gateway.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
     for (status, body) in [
         (0, None),
         (200, None),
@@ -129,22 +135,22 @@ fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
         (500, Some(&br#"{"version":"2","ended":[]}"#[..])),
         (404, None),
     ] {
-        assert!(failed(&mut gate, status, body), "{status} {body:?}");
+        assert!(has_failed(&mut gateway, status, body), "{status} {body:?}");
         assert_eq!(
-            refused(&mut gate, &good("POST", "token")),
+            refused(&mut gateway, &valid("POST", "token")),
             Some(401),
             "{status} {body:?}"
         );
     }
-    assert!(!failed(&mut gate, 204, None));
-    assert_eq!(gate.ended_sessions().len(), 1);
+    assert!(!has_failed(&mut gateway, 204, None));
+    assert_eq!(gateway.ended_sessions().len(), 1);
 }
 
 #[test]
 fn it_is_read_also_where_there_is_no_introspection() {
-    let mut gate = gate(json!({
+    let mut gateway = gateway(json!({
         "bff_token": {"ended_sessions": {"cluster": "bff_admin"}},
         "phantom_token": null,
     }));
-    assert!(reads(&gate.on_tick(NOW)).is_some());
+    assert!(polled(&gateway.on_tick(NOW)).is_some());
 }

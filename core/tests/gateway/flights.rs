@@ -11,125 +11,129 @@ fn forwarded(claims: &serde_json::Value) -> End {
 
 #[test]
 fn concurrent_requests_for_one_token_share_one_callout() {
-    let mut gate = gate(json!({}));
-    let (leader, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+    let mut gateway = gateway(json!({}));
+    let (leader, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
     assert_eq!(leader, Some(1));
     for stream in 2..=5 {
-        assert!(flight(&gate.ask(stream, &good("POST", "token"), NOW)).is_none());
+        assert!(flight(&gateway.ask(stream, &valid("POST", "token"), NOW)).is_none());
     }
     let claims = json!({"sub": "a"});
-    let woken = ends(&gate.on_introspection(id, &active(claims.clone()), NOW));
+    let woken = ends(&gateway.on_introspection(id, &active(claims.clone()), NOW));
     assert_eq!(
         woken.iter().map(|(stream, _)| *stream).collect::<Vec<_>>(),
         [1, 2, 3, 4, 5]
     );
     assert!(woken.iter().all(|(_, end)| *end == forwarded(&claims)));
-    assert_eq!(gate.in_flight(), 0);
+    assert_eq!(gateway.in_flight(), 0);
 }
 
 #[test]
 fn two_users_never_get_each_others_token_in_whatever_order_answers_come() {
-    let mut gate = gate(json!({}));
-    let (_, first) = flight(&gate.ask(1, &good("GET", "one"), NOW)).unwrap();
-    let (_, second) = flight(&gate.ask(2, &good("GET", "two"), NOW)).unwrap();
+    let mut gateway = gateway(json!({}));
+    let (_, first) = flight(&gateway.ask(1, &valid("GET", "one"), NOW)).unwrap();
+    let (_, second) = flight(&gateway.ask(2, &valid("GET", "two"), NOW)).unwrap();
     let (one, two) = (json!({"sub": "one"}), json!({"sub": "two"}));
     assert_eq!(
-        ends(&gate.on_introspection(second, &active(two.clone()), NOW)),
+        ends(&gateway.on_introspection(second, &active(two.clone()), NOW)),
         [(2, forwarded(&two))]
     );
     assert_eq!(
-        ends(&gate.on_introspection(first, &active(one.clone()), NOW)),
+        ends(&gateway.on_introspection(first, &active(one.clone()), NOW)),
         [(1, forwarded(&one))]
     );
 }
 
 #[test]
 fn a_failure_ends_every_waiting_request() {
-    let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    gate.ask(2, &good("GET", "token"), NOW);
-    let ended = ends(&gate.on_introspection(
+    let mut gateway = gateway(json!({}));
+    let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    gateway.ask(2, &valid("GET", "token"), NOW);
+    let ended = ends(&gateway.on_introspection(
         id,
         &bff_core::gateway::introspection::IntrospectionResponse::Failed,
         NOW,
     ));
     assert_eq!(ended, [(1, End::Refused(502, None)), (2, End::Refused(502, None))]);
     assert!(
-        flight(&gate.ask(3, &good("GET", "token"), NOW)).is_some(),
+        flight(&gateway.ask(3, &valid("GET", "token"), NOW)).is_some(),
         "the next one tries again"
     );
 }
 
 #[test]
 fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
-    let mut gate = gate(json!({}));
-    gate.ask(1, &good("GET", "token"), NOW);
-    gate.ask(2, &good("GET", "token"), NOW);
-    assert_eq!(gate.on_stream_end(1), Some(2), "the callout is to be made again soon");
+    let mut gateway = gateway(json!({}));
+    gateway.ask(1, &valid("GET", "token"), NOW);
+    gateway.ask(2, &valid("GET", "token"), NOW);
+    assert_eq!(
+        gateway.on_stream_end(1),
+        Some(2),
+        "the callout is to be made again soon"
+    );
     // A request that comes in between waits too.
-    assert!(flight(&gate.ask(3, &good("GET", "token"), NOW)).is_none());
-    let (behalf, id) = flight(&gate.repeat_lost()).unwrap();
+    assert!(flight(&gateway.ask(3, &valid("GET", "token"), NOW)).is_none());
+    let (behalf, id) = flight(&gateway.repeat_lost()).unwrap();
     assert_eq!(behalf, None);
-    assert!(gate.repeat_lost().is_empty(), "once is enough");
+    assert!(gateway.repeat_lost().is_empty(), "once is enough");
     let claims = json!({"sub": "a"});
     assert_eq!(
-        ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
+        ends(&gateway.on_introspection(id, &active(claims.clone()), NOW)),
         [(2, forwarded(&claims)), (3, forwarded(&claims))]
     );
 }
 
 #[test]
 fn when_the_leader_leaves_one_of_those_who_wait_can_take_over_and_after_it_the_next() {
-    let mut gate = gate(json!({}));
+    let mut gateway = gateway(json!({}));
     for stream in 1..=4 {
-        gate.ask(stream, &good("GET", "token"), NOW);
+        gateway.ask(stream, &valid("GET", "token"), NOW);
     }
-    assert!(gate.take_over(2, NOW).is_empty(), "the callout is in progress");
-    assert_eq!(gate.on_stream_end(1), Some(2));
+    assert!(gateway.take_over(2, NOW).is_empty(), "the callout is in progress");
+    assert_eq!(gateway.on_stream_end(1), Some(2));
     // The one that was to take over leaves before it does.
-    assert_eq!(gate.on_stream_end(2), Some(3));
-    let (behalf, lost) = flight(&gate.take_over(3, NOW)).unwrap();
+    assert_eq!(gateway.on_stream_end(2), Some(3));
+    let (behalf, lost) = flight(&gateway.take_over(3, NOW)).unwrap();
     assert_eq!(behalf, Some(3));
     assert!(
-        gate.take_over(4, NOW).is_empty() && gate.repeat_lost().is_empty(),
+        gateway.take_over(4, NOW).is_empty() && gateway.repeat_lost().is_empty(),
         "once is enough"
     );
     // The one that has taken over leaves with the callout.
-    assert_eq!(gate.on_stream_end(3), Some(4));
-    let (behalf, id) = flight(&gate.take_over(4, NOW)).unwrap();
+    assert_eq!(gateway.on_stream_end(3), Some(4));
+    let (behalf, id) = flight(&gateway.take_over(4, NOW)).unwrap();
     assert_eq!((behalf, id), (Some(4), lost), "it is the same flight");
     let claims = json!({"sub": "a"});
     assert_eq!(
-        ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
+        ends(&gateway.on_introspection(id, &active(claims.clone()), NOW)),
         [(4, forwarded(&claims))]
     );
-    assert!(gate.take_over(4, NOW).is_empty() && gate.take_over(9, NOW).is_empty());
+    assert!(gateway.take_over(4, NOW).is_empty() && gateway.take_over(9, NOW).is_empty());
 }
 
 #[test]
 fn when_everybody_leaves_nothing_is_left() {
-    let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    gate.ask(2, &good("GET", "token"), NOW);
-    assert_eq!(gate.on_stream_end(2), None);
-    assert_eq!(gate.on_stream_end(1), None);
-    assert_eq!(gate.in_flight(), 0);
-    assert!(gate.repeat_lost().is_empty());
+    let mut gateway = gateway(json!({}));
+    let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    gateway.ask(2, &valid("GET", "token"), NOW);
+    assert_eq!(gateway.on_stream_end(2), None);
+    assert_eq!(gateway.on_stream_end(1), None);
+    assert_eq!(gateway.in_flight(), 0);
+    assert!(gateway.repeat_lost().is_empty());
     assert!(
-        gate.on_introspection(id, &active(json!({})), NOW).is_empty(),
-        "an answer that comes all the same is nobody's"
+        gateway.on_introspection(id, &active(json!({})), NOW).is_empty(),
+        "a response that comes all the same is nobody's"
     );
 }
 
 #[test]
 fn a_follower_that_leaves_is_not_woken() {
-    let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    gate.ask(2, &good("GET", "token"), NOW);
-    assert_eq!(gate.on_stream_end(2), None);
+    let mut gateway = gateway(json!({}));
+    let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    gateway.ask(2, &valid("GET", "token"), NOW);
+    assert_eq!(gateway.on_stream_end(2), None);
     let claims = json!({});
     assert_eq!(
-        ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
+        ends(&gateway.on_introspection(id, &active(claims.clone()), NOW)),
         [(1, forwarded(&claims))]
     );
 }
@@ -150,14 +154,18 @@ fn a_callout_is_of_the_trace_of_the_request_that_it_was_made_for_and_of_no_other
         head("GET", &[&[("cookie", cookies.as_str())], lines].concat())
     };
     let traced = with(&[("traceparent", TRACEPARENT), ("x-request-id", "one")]);
-    let mut gate = crate::support::gate(json!({}));
-    let begun = gate.ask(1, &traced, NOW);
+    let mut gateway = crate::support::gateway(json!({}));
+    let begun = gateway.ask(1, &traced, NOW);
     let expected = [("traceparent", TRACEPARENT), ("x-request-id", "one")];
     assert_eq!(said(&begun), expected.map(|(name, value)| (name, value.to_owned())));
-    gate.ask(2, &with(&[("x-request-id", "two")]), NOW);
-    assert_eq!(gate.on_stream_end(1), Some(2), "the callout is to be made again soon");
-    assert_eq!(said(&gate.repeat_lost()), [], "made again, it is of no request");
+    gateway.ask(2, &with(&[("x-request-id", "two")]), NOW);
+    assert_eq!(
+        gateway.on_stream_end(1),
+        Some(2),
+        "the callout is to be made again soon"
+    );
+    assert_eq!(said(&gateway.repeat_lost()), [], "made again, it is of no request");
 
-    let mut untraced = crate::support::gate(json!({}));
+    let mut untraced = crate::support::gateway(json!({}));
     assert_eq!(said(&untraced.ask(1, &with(&[("traceparent", "no trace")]), NOW)), []);
 }

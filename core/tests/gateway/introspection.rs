@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 /// Returns the end of a request whose introspection has this response.
-fn end(changes: Value, answer: &IntrospectionResponse) -> End {
-    let mut gate = gate(changes);
-    let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    ends(&gate.on_introspection(flight, answer, NOW)).pop().unwrap().1
+fn end(changes: Value, response: &IntrospectionResponse) -> End {
+    let mut gateway = gateway(changes);
+    let (_, flight) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    ends(&gateway.on_introspection(flight, response, NOW)).pop().unwrap().1
 }
 
 /// Returns for how many seconds the response is cached.
-fn kept_for(gate: &mut Gateway, answer: &IntrospectionResponse) -> u64 {
-    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    gate.on_introspection(id, answer, NOW);
-    let hit = |gate: &mut Gateway, now| {
-        let before = gate.counters().of(Counter::CacheHit);
-        gate.ask(2, &good("GET", "token"), now);
-        gate.on_stream_end(2);
-        gate.counters().of(Counter::CacheHit) > before
+fn cached_for(gateway: &mut Gateway, response: &IntrospectionResponse) -> u64 {
+    let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    gateway.on_introspection(id, response, NOW);
+    let hit = |gateway: &mut Gateway, now| {
+        let before = gateway.counters().of(Counter::CacheHit);
+        gateway.ask(2, &valid("GET", "token"), now);
+        gateway.on_stream_end(2);
+        gateway.counters().of(Counter::CacheHit) > before
     };
     // The cookie itself is valid for 300 s.
-    (0..300).take_while(|second| hit(gate, NOW + second)).count() as u64
+    (0..300).take_while(|second| hit(gateway, NOW + second)).count() as u64
 }
 
 const BAD_GATEWAY: End = End::Refused(502, None);
@@ -33,8 +33,8 @@ const UNAUTHORIZED: End = End::Refused(401, None);
 
 #[test]
 fn the_request_is_a_form_with_encoded_credentials() {
-    let mut gate = gate(json!({"phantom_token": {"client_id": "a client"}}));
-    let effects = gate.ask(1, &good("GET", "to+ke/n="), NOW);
+    let mut gateway = gateway(json!({"phantom_token": {"client_id": "a client"}}));
+    let effects = gateway.ask(1, &valid("GET", "to+ke/n="), NOW);
     let request = introspection_request(&effects).expect("a callout");
     let header = |name: &str| {
         request
@@ -78,7 +78,7 @@ fn every_form_in_which_a_jwt_comes_is_understood() {
         ),
     ] {
         assert_eq!(
-            end(json!({}), &answer(200, content_type, &[], &body)),
+            end(json!({}), &response(200, content_type, &[], &body)),
             End::Forwarded(format!("Bearer {token}")),
             "{content_type} {body}"
         );
@@ -89,28 +89,28 @@ fn every_form_in_which_a_jwt_comes_is_understood() {
 fn inactive_is_whatever_is_not_active() {
     let token = jwt(json!({}));
     for inactive in [
-        answer(204, "", &[], ""),
-        answer(200, "application/json", &[], &json!({"active": false}).to_string()),
-        answer(
+        response(204, "", &[], ""),
+        response(200, "application/json", &[], &json!({"active": false}).to_string()),
+        response(
             200,
             "application/json",
             &[],
             &json!({"active": "true", "jwt": token}).to_string(),
         ),
-        answer(
+        response(
             200,
             "application/json",
             &[],
             &json!({"active": 1, "jwt": token}).to_string(),
         ),
-        answer(
+        response(
             200,
             "application/json",
             &[],
             &json!({"active": false, "jwt": token}).to_string(),
         ),
         active(json!({"exp": NOW})),
-        answer(
+        response(
             200,
             "application/json",
             &[],
@@ -143,11 +143,11 @@ fn active_is_the_boolean_true_and_nothing_that_looks_like_it() {
             json!({"active": active, "phantom_token": token}),
             json!({"active": active, "sub": "alice", "exp": NOW + 300}),
         ] {
-            let answer = answer(200, "application/json", &[], &body.to_string());
+            let response = response(200, "application/json", &[], &body.to_string());
             let headers = json!([{"header_name": "x-sub", "claim_name": "sub"}]);
             let claims = json!({"phantom_token": {"response": "claims", "claim_to_headers": headers}});
             for changes in [json!({}), claims] {
-                assert_eq!(end(changes, &answer), UNAUTHORIZED, "{body}");
+                assert_eq!(end(changes, &response), UNAUTHORIZED, "{body}");
             }
         }
     }
@@ -160,7 +160,7 @@ fn nonsense_is_never_forwarded() {
         "{}.e30.c2ln",
         bff_core::encoding::base64url::encode(br#"{"alg":"RS256","typ":"token-introspection+jwt"}"#)
     );
-    let mut answers = vec![
+    let mut responses = vec![
         IntrospectionResponse::Failed,
         IntrospectionResponse::Http {
             status: 200,
@@ -168,28 +168,28 @@ fn nonsense_is_never_forwarded() {
             cache_control: Vec::new(),
             body: None,
         },
-        answer(200, "text/html", &[], &token),
-        answer(200, "", &[], &token),
-        answer(200, "application/jwt", &[], "<html>"),
-        answer(200, "application/jwt", &[], ""),
-        answer(200, "application/jwt", &[], &format!("{token}\r\nx: y")),
-        answer(200, "application/jwt", &[], &introspection_jwt),
-        answer(200, "application/token-introspection+jwt", &[], &token),
-        answer(200, "application/json", &[], &token),
-        answer(200, "application/json", &[], "{}"),
-        answer(200, "application/json", &[], r#"{"active":true}"#),
-        answer(200, "application/json", &[], r#"{"active":true,"jwt":5}"#),
-        answer(200, "application/json", &[], r#"{"active":true,"jwt":"a.b"}"#),
+        response(200, "text/html", &[], &token),
+        response(200, "", &[], &token),
+        response(200, "application/jwt", &[], "<html>"),
+        response(200, "application/jwt", &[], ""),
+        response(200, "application/jwt", &[], &format!("{token}\r\nx: y")),
+        response(200, "application/jwt", &[], &introspection_jwt),
+        response(200, "application/token-introspection+jwt", &[], &token),
+        response(200, "application/json", &[], &token),
+        response(200, "application/json", &[], "{}"),
+        response(200, "application/json", &[], r#"{"active":true}"#),
+        response(200, "application/json", &[], r#"{"active":true,"jwt":5}"#),
+        response(200, "application/json", &[], r#"{"active":true,"jwt":"a.b"}"#),
         active(json!({"exp": "tomorrow"})),
     ];
     for status in [0, 100, 201, 301, 302, 400, 401, 403, 404, 429, 500, 502, 503] {
-        answers.push(answer(status, "application/jwt", &[], &token));
+        responses.push(response(status, "application/jwt", &[], &token));
     }
-    for answer in answers {
-        assert_eq!(end(json!({}), &answer), BAD_GATEWAY);
+    for response in responses {
+        assert_eq!(end(json!({}), &response), BAD_GATEWAY);
     }
     assert_eq!(
-        end(json!({}), &answer(504, "text/plain", &[], "")),
+        end(json!({}), &response(504, "text/plain", &[], "")),
         End::Refused(504, None)
     );
 }
@@ -197,14 +197,17 @@ fn nonsense_is_never_forwarded() {
 #[test]
 fn an_answer_is_kept_as_long_as_the_shortest_of_its_bounds() {
     let long = json!({"exp": NOW + 10_000});
-    let kept = |cache: &[&str], claims: Value, changes: Value| {
-        kept_for(&mut gate(changes), &answer(200, "application/jwt", cache, &jwt(claims)))
+    let cached = |cache: &[&str], claims: Value, changes: Value| {
+        cached_for(
+            &mut gateway(changes),
+            &response(200, "application/jwt", cache, &jwt(claims)),
+        )
     };
-    assert_eq!(kept(&[], json!({"exp": NOW + 20}), json!({})), 20);
-    assert_eq!(kept(&["private, max-age=30"], long.clone(), json!({})), 30);
-    assert_eq!(kept(&["max-age=60", "MAX-AGE=\"40\""], long.clone(), json!({})), 40);
+    assert_eq!(cached(&[], json!({"exp": NOW + 20}), json!({})), 20);
+    assert_eq!(cached(&["private, max-age=30"], long.clone(), json!({})), 30);
+    assert_eq!(cached(&["max-age=60", "MAX-AGE=\"40\""], long.clone(), json!({})), 40);
     assert_eq!(
-        kept(&[], long.clone(), json!({"phantom_token": {"token_cache_seconds": 50}})),
+        cached(&[], long.clone(), json!({"phantom_token": {"token_cache_seconds": 50}})),
         50
     );
     for none in [
@@ -215,38 +218,41 @@ fn an_answer_is_kept_as_long_as_the_shortest_of_its_bounds() {
         "max-age=soon",
         "max-age=-1",
     ] {
-        assert_eq!(kept(&[none], long.clone(), json!({})), 0, "{none}");
+        assert_eq!(cached(&[none], long.clone(), json!({})), 0, "{none}");
     }
     assert_eq!(
-        kept(&[], long.clone(), json!({"phantom_token": {"token_cache_seconds": 0}})),
+        cached(&[], long.clone(), json!({"phantom_token": {"token_cache_seconds": 0}})),
         0
     );
     let ignoring = json!({"phantom_token": {"ignore_cache_control": true, "token_cache_seconds": 50}});
     for ignored in ["no-store", "no-cache", "max-age=10"] {
-        assert_eq!(kept(&[ignored], long.clone(), ignoring.clone()), 50, "{ignored}");
+        assert_eq!(cached(&[ignored], long.clone(), ignoring.clone()), 50, "{ignored}");
         assert_eq!(
-            kept(&[ignored], json!({"exp": NOW + 20}), ignoring.clone()),
+            cached(&[ignored], json!({"exp": NOW + 20}), ignoring.clone()),
             20,
             "{ignored}"
         );
     }
     let json_exp = json!({"active": true, "jwt": jwt(json!({})), "exp": NOW + 25}).to_string();
     assert_eq!(
-        kept_for(&mut gate(json!({})), &answer(200, "application/json", &[], &json_exp)),
+        cached_for(
+            &mut gateway(json!({})),
+            &response(200, "application/json", &[], &json_exp)
+        ),
         25
     );
 }
 
 #[test]
 fn an_inactive_answer_is_kept_briefly_and_a_failure_not_at_all() {
-    assert_eq!(kept_for(&mut gate(json!({})), &answer(204, "", &[], "")), 5);
+    assert_eq!(cached_for(&mut gateway(json!({})), &response(204, "", &[], "")), 5);
     for failure in [
         IntrospectionResponse::Failed,
-        answer(500, "", &[], ""),
-        answer(504, "", &[], ""),
-        answer(200, "text/html", &[], ""),
+        response(500, "", &[], ""),
+        response(504, "", &[], ""),
+        response(200, "text/html", &[], ""),
     ] {
-        assert_eq!(kept_for(&mut gate(json!({})), &failure), 0);
+        assert_eq!(cached_for(&mut gateway(json!({})), &failure), 0);
     }
 }
 
@@ -259,13 +265,13 @@ fn scope_and_audience_are_required_of_kept_answers_too() {
         (json!({"scope": "data", "aud": "other", "exp": NOW + 100}), 401),
         (json!({"exp": NOW + 100}), 401),
     ] {
-        let mut gate = gate(strict.clone());
-        let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-        let fresh = ends(&gate.on_introspection(flight, &active(claims.clone()), NOW))
+        let mut gateway = gateway(strict.clone());
+        let (_, flight) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
+        let fresh = ends(&gateway.on_introspection(flight, &active(claims.clone()), NOW))
             .pop()
             .unwrap()
             .1;
-        let hit = ends(&gate.ask(2, &good("GET", "token"), NOW)).pop().unwrap().1;
+        let hit = ends(&gateway.ask(2, &valid("GET", "token"), NOW)).pop().unwrap().1;
         assert_eq!(fresh, hit, "{claims}");
         match fresh {
             End::Forwarded(_) => assert_eq!(expected, 0),
@@ -276,10 +282,13 @@ fn scope_and_audience_are_required_of_kept_answers_too() {
 
 #[test]
 fn an_expired_cookie_is_refused_although_its_token_is_known() {
-    let mut gate = gate(json!({}));
-    assert_eq!(kept_for(&mut gate, &active(json!({"exp": NOW + 10_000}))), 300);
+    let mut gateway = gateway(json!({}));
+    assert_eq!(cached_for(&mut gateway, &active(json!({"exp": NOW + 10_000}))), 300);
     assert_eq!(
-        ends(&gate.ask(3, &good("GET", "token"), NOW + 300)).pop().unwrap().1,
+        ends(&gateway.ask(3, &valid("GET", "token"), NOW + 300))
+            .pop()
+            .unwrap()
+            .1,
         UNAUTHORIZED
     );
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 fn request(changes: Value) -> IntrospectionRequest {
-    let mut gate = gate(changes);
-    let mut effects = gate.ask(1, &good("GET", "token"), NOW).into_iter();
+    let mut gateway = gateway(changes);
+    let mut effects = gateway.ask(1, &valid("GET", "token"), NOW).into_iter();
     let request = effects.find_map(|effect| match effect {
         Effect::Run(Command::Introspect { request, .. }) => Some(request),
         _ => None,
@@ -48,12 +48,13 @@ fn basic_is_what_it_is_without_a_word_on_it() {
 #[test]
 fn a_401_comes_with_a_hint_where_the_credentials_have_what_many_servers_do_not_decode() {
     let why = |id: &str, secret: &str, authentication: &str, status: u16, error: &str| {
-        let mut gate = gate(json!({"phantom_token": {
+        let mut gateway = gateway(json!({"phantom_token": {
             "client_id": id, "client_secret": {"env": null, "inline": secret}, "client_authentication": authentication,
         }}));
-        let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).expect("a callout");
+        let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).expect("a callout");
         let body = json!({"error": error}).to_string();
-        let (refused, why) = refusal(&gate.on_introspection(id, &answer(status, "application/json", &[], &body), NOW));
+        let (refused, why) =
+            rejection(&gateway.on_introspection(id, &response(status, "application/json", &[], &body), NOW));
         assert_eq!(refused, 502);
         why
     };

@@ -10,13 +10,13 @@ fn introspect() -> Value {
 }
 
 fn members(members: Value) -> IntrospectionResponse {
-    answer(200, "application/json", &[], &members.to_string())
+    response(200, "application/json", &[], &members.to_string())
 }
 
-fn end(changes: Value, token: &str, answer: &IntrospectionResponse) -> End {
-    let mut gate = gate(changes);
-    let (_, flight) = flight(&gate.ask(1, &bearer(token), NOW)).expect("a callout");
-    ends(&gate.on_introspection(flight, answer, NOW))
+fn end(changes: Value, token: &str, response: &IntrospectionResponse) -> End {
+    let mut gateway = gateway(changes);
+    let (_, flight) = flight(&gateway.ask(1, &bearer(token), NOW)).expect("a callout");
+    ends(&gateway.on_introspection(flight, response, NOW))
         .pop()
         .expect("an end")
         .1
@@ -29,12 +29,12 @@ fn a_jwt_that_introspection_calls_active_with_claims_alone_is_passed_on_itself()
     let active = members(json!({"active": true, "sub": "a", "exp": NOW + 50}));
     assert_eq!(end(introspect(), &token, &active), forwarded);
     // From a cookie too.
-    let mut gate = gate(json!({"phantom_token": {"jwt_access_tokens": "introspect"}}));
-    let (_, id) = flight(&gate.ask(1, &good("POST", &token), NOW)).expect("a callout");
-    assert_eq!(ends(&gate.on_introspection(id, &active, NOW)), [(1, forwarded)]);
+    let mut gateway = gateway(json!({"phantom_token": {"jwt_access_tokens": "introspect"}}));
+    let (_, id) = flight(&gateway.ask(1, &valid("POST", &token), NOW)).expect("a callout");
+    assert_eq!(ends(&gateway.on_introspection(id, &active, NOW)), [(1, forwarded)]);
     // Cached until the earlier of the two expiries.
-    assert!(flight(&gate.ask(2, &good("POST", &token), NOW + 49)).is_none());
-    assert!(flight(&gate.ask(3, &good("POST", &token), NOW + 50)).is_some());
+    assert!(flight(&gateway.ask(2, &valid("POST", &token), NOW + 49)).is_none());
+    assert!(flight(&gateway.ask(3, &valid("POST", &token), NOW + 50)).is_some());
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn it_is_refused_where_introspection_does_not_call_it_active_or_it_is_no_token_f
         "{}.e30.c2ln",
         bff_core::encoding::base64url::encode(br#"{"alg":"RS256","typ":"logout+jwt"}"#)
     );
-    for (token, answer) in [
+    for (token, response) in [
         ("opaque", &active),
         (&id_token, &active),
         (&token, &members(json!({}))),
@@ -65,7 +65,7 @@ fn it_is_refused_where_introspection_does_not_call_it_active_or_it_is_no_token_f
         (&token, &members(json!({"active": true, "jwt": "no.jwt"}))),
         (&token, &members(json!({"active": true, "exp": "soon"}))),
     ] {
-        assert_eq!(end(introspect(), token, answer), End::Refused(502, None), "{token}");
+        assert_eq!(end(introspect(), token, response), End::Refused(502, None), "{token}");
     }
 }
 
@@ -89,7 +89,7 @@ fn what_the_answer_says_of_scope_and_audience_goes_before_what_the_token_says_an
         "jwt_access_tokens": "introspect", "required_scopes": ["data"], "required_audience": "api",
     }});
     let key = bff_core::encoding::base64url::encode(&[5; 32]);
-    for (token, answer, expected) in [
+    for (token, response, expected) in [
         (json!({"scope": "data", "aud": "api"}), json!({}), 0),
         (json!({}), json!({"scope": "data", "aud": ["api"]}), 0),
         (json!({"scope": "data", "aud": "api"}), json!({"scope": "other"}), 403),
@@ -113,13 +113,13 @@ fn what_the_answer_says_of_scope_and_audience_goes_before_what_the_token_says_an
             401,
         ),
     ] {
-        let mut with_active = answer.clone();
+        let mut with_active = response.clone();
         with_active["active"] = json!(true);
         let status = match end(strict.clone(), &jwt(token.clone()), &members(with_active)) {
             End::Forwarded(_) => 0,
             End::Refused(status, _) => status,
         };
-        assert_eq!(status, expected, "{token} {answer}");
+        assert_eq!(status, expected, "{token} {response}");
     }
 }
 
@@ -145,18 +145,18 @@ fn a_token_that_is_bound_to_two_keys_is_refused() {
             "{two}"
         );
         // Without introspection, the token itself says so.
-        let mut pass = gate(json!({"bff_token": null}));
+        let mut pass = gateway(json!({"bff_token": null}));
         let effects = pass.ask(1, &bearer(&jwt(json!({"cnf": two}))), NOW);
-        assert_eq!(refusal(&effects).0, 401, "{two}");
+        assert_eq!(rejection(&effects).0, 401, "{two}");
     }
     // A key in a key set is one key, and an unknown confirmation method is not a second one (RFC 7800, section 3.1).
     for one in [
         json!({"jku": "https://keys", "kid": "1"}),
         json!({"jkt": "abc", "x-vendor": 1}),
     ] {
-        let mut gate = gate(json!({}));
-        let (_, id) = flight(&gate.ask(1, &good("GET", "opaque"), NOW)).expect("a callout");
-        let end = ends(&gate.on_introspection(id, &active(json!({"cnf": one})), NOW))
+        let mut gateway = gateway(json!({}));
+        let (_, id) = flight(&gateway.ask(1, &valid("GET", "opaque"), NOW)).expect("a callout");
+        let end = ends(&gateway.on_introspection(id, &active(json!({"cnf": one})), NOW))
             .pop()
             .expect("an end")
             .1;

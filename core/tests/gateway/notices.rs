@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::support::*;
 
-fn notices(gate: &mut Gateway, now: u64) -> Vec<Notice> {
-    let effects = gate.on_tick(now).into_iter();
+fn notices(gateway: &mut Gateway, now: u64) -> Vec<Notice> {
+    let effects = gateway.on_tick(now).into_iter();
     let notices = effects.filter_map(|effect| match effect {
         Effect::Run(Command::Warn(notice)) => Some(notice),
         _ => None,
@@ -39,25 +39,25 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
         sealed(Purpose::AccessToken),
         sealed(Purpose::Csrf)
     );
-    let mut gate = gate(json!({}));
+    let mut gateway = gateway(json!({}));
     for method in ["GET", "POST"] {
         let request = head(
             method,
             &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &cookies)],
         );
-        assert_eq!(refused(&mut gate, &request), Some(401), "{method}");
+        assert_eq!(refused(&mut gateway, &request), Some(401), "{method}");
     }
     assert_eq!(
-        gate.counters().of(Counter::CookieOfUnknownKey),
+        gateway.counters().of(Counter::CookieOfUnknownKey),
         2,
         "requests, not cookies"
     );
-    let told = notices(&mut gate, NOW);
+    let told = notices(&mut gateway, NOW);
     let [Notice::UnknownKey { key, requests, ring }] = told.as_slice() else {
         panic!("{told:?}")
     };
     assert_eq!((*key, *requests, ring.len()), (new, 2, 1));
-    assert_eq!(notices(&mut gate, NOW), []);
+    assert_eq!(notices(&mut gateway, NOW), []);
 
     // Malformed, altered and expired values do not count as sealed with an unknown key.
     let expired = seal_as(Purpose::AccessToken, "token", SESSION, NOW);
@@ -67,87 +67,87 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
         &format!("example-at={expired}"),
     ] {
         assert_eq!(
-            refused(&mut gate, &head("GET", &[("cookie", cookie)])),
+            refused(&mut gateway, &head("GET", &[("cookie", cookie)])),
             Some(401),
             "{cookie}"
         );
     }
-    assert_eq!(gate.counters().of(Counter::CookieOfUnknownKey), 2);
+    assert_eq!(gateway.counters().of(Counter::CookieOfUnknownKey), 2);
 }
 
 #[test]
 fn an_active_token_that_has_expired_by_this_clock_is_refused_and_the_difference_is_told_and_counted() {
-    let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).expect("a callout");
-    let (status, why) = refusal(&gate.on_introspection(id, &active(json!({"exp": NOW - 75})), NOW));
+    let mut gateway = gateway(json!({}));
+    let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).expect("a callout");
+    let (status, why) = rejection(&gateway.on_introspection(id, &active(json!({"exp": NOW - 75})), NOW));
     assert_eq!(status, 401);
     assert!(why.contains("has expired by this clock"), "{why}");
     assert_eq!(
-        refusal(&gate.ask(2, &good("GET", "token"), NOW)),
+        rejection(&gateway.ask(2, &valid("GET", "token"), NOW)),
         (status, why),
         "remembered"
     );
-    assert_eq!(gate.counters().of(Counter::ClocksDiffer), 1);
-    assert_eq!(notices(&mut gate, NOW), [Notice::ClocksDiffer { seconds: 75 }]);
+    assert_eq!(gateway.counters().of(Counter::ClocksDiffer), 1);
+    assert_eq!(notices(&mut gateway, NOW), [Notice::ClocksDiffer { seconds: 75 }]);
 }
 
 #[test]
 fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() {
-    let inactive = || answer(200, "application/json", &[], &json!({"active": false}).to_string());
-    let mut gate = gate(json!({"bff_token": {"allow_tokens": true}}));
+    let inactive = || response(200, "application/json", &[], &json!({"active": false}).to_string());
+    let mut gateway = gateway(json!({"bff_token": {"allow_tokens": true}}));
     for (stream, user) in (1..).zip(["one", "two", "three"]) {
-        let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
-        gate.on_introspection(id, &inactive(), NOW);
+        let (_, id) = flight(&gateway.ask(stream, &valid("GET", user), NOW)).expect("a callout");
+        gateway.on_introspection(id, &inactive(), NOW);
     }
     // The inactive result is cached, and the request still refused.
-    assert_eq!(refused(&mut gate, &good("GET", "one")), Some(401));
+    assert_eq!(refused(&mut gateway, &valid("GET", "one")), Some(401));
     // A bearer token from a client does not count.
-    let (_, id) = flight(&gate.ask(9, &bearer("made-up"), NOW)).expect("a callout");
-    gate.on_introspection(id, &inactive(), NOW);
-    assert_eq!(refused(&mut gate, &bearer("made-up")), Some(401));
-    assert_eq!(gate.counters().of(Counter::SessionTokenInactive), 4);
-    assert_eq!(gate.counters().cookies_opened(), 4);
+    let (_, id) = flight(&gateway.ask(9, &bearer("made-up"), NOW)).expect("a callout");
+    gateway.on_introspection(id, &inactive(), NOW);
+    assert_eq!(refused(&mut gateway, &bearer("made-up")), Some(401));
+    assert_eq!(gateway.counters().of(Counter::SessionTokenInactive), 4);
+    assert_eq!(gateway.counters().cookies_opened(), 4);
     let expected = Notice::SessionTokensInactive {
         inactive: 4,
         requests: 4,
         client_id: "api-gateway-client".to_owned(),
     };
-    assert_eq!(notices(&mut gate, NOW), [expected]);
+    assert_eq!(notices(&mut gateway, NOW), [expected]);
 }
 
 #[test]
 fn nobody_is_told_of_a_few_inactive_tokens_among_many_good_ones() {
-    let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.ask(1, &good("GET", "good"), NOW)).expect("a callout");
-    gate.on_introspection(id, &active(json!({})), NOW);
+    let mut gateway = gateway(json!({}));
+    let (_, id) = flight(&gateway.ask(1, &valid("GET", "active"), NOW)).expect("a callout");
+    gateway.on_introspection(id, &active(json!({})), NOW);
     for _ in 0..10 {
-        gate.ask(2, &good("GET", "good"), NOW);
+        gateway.ask(2, &valid("GET", "active"), NOW);
     }
     for (stream, user) in (3..).zip(["one", "two", "three", "four"]) {
-        let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
-        gate.on_introspection(id, &answer(204, "", &[], ""), NOW);
+        let (_, id) = flight(&gateway.ask(stream, &valid("GET", user), NOW)).expect("a callout");
+        gateway.on_introspection(id, &response(204, "", &[], ""), NOW);
     }
-    assert_eq!(notices(&mut gate, NOW), []);
-    assert_eq!(gate.counters().of(Counter::SessionTokenInactive), 4);
+    assert_eq!(notices(&mut gateway, NOW), []);
+    assert_eq!(gateway.counters().of(Counter::SessionTokenInactive), 4);
 }
 
 /// An authorization server that sends `no-cache` with every response, as some do, is as slow as one without a cache.
 #[test]
 fn responses_that_forbid_caching_are_told_unless_no_cache_is_wanted() {
     let told = |count: usize, cache_control: &str, changes: serde_json::Value| {
-        let mut gate = gate(changes);
-        let answer = answer(
+        let mut gateway = gateway(changes);
+        let response = response(
             200,
             "application/jwt",
             &[cache_control],
             &jwt(json!({"exp": NOW + 300})),
         );
         for number in 0..count {
-            let request = good("GET", &format!("token-{number}"));
-            let (_, id) = flight(&gate.ask(1, &request, NOW)).expect("a callout");
-            gate.on_introspection(id, &answer, NOW);
+            let request = valid("GET", &format!("token-{number}"));
+            let (_, id) = flight(&gateway.ask(1, &request, NOW)).expect("a callout");
+            gateway.on_introspection(id, &response, NOW);
         }
-        notices(&mut gate, NOW)
+        notices(&mut gateway, NOW)
     };
     assert_eq!(told(3, "no-cache", json!({})), [Notice::NotCached { responses: 3 }]);
     assert_eq!(

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 /// Returns how a bearer token is refused whose introspection has this response.
-fn answered(changes: Value, answer: &IntrospectionResponse) -> (Gateway, (u16, &'static str)) {
-    let mut gate = gate(changes);
-    let (_, flight) = flight(&gate.ask(1, &bearer("made.up.token"), NOW)).expect("a callout");
-    let refusal = refusal(&gate.on_introspection(flight, answer, NOW));
-    (gate, refusal)
+fn answered(changes: Value, response: &IntrospectionResponse) -> (Gateway, (u16, &'static str)) {
+    let mut gateway = gateway(changes);
+    let (_, flight) = flight(&gateway.ask(1, &bearer("made.up.token"), NOW)).expect("a callout");
+    let rejection = rejection(&gateway.on_introspection(flight, response, NOW));
+    (gateway, rejection)
 }
 
 fn bearer_only() -> Value {
@@ -20,7 +20,7 @@ fn bearer_only() -> Value {
 }
 
 fn oauth_error(status: u16, error: &str) -> IntrospectionResponse {
-    answer(
+    response(
         status,
         "application/json; charset=utf-8",
         &["no-store"],
@@ -31,12 +31,12 @@ fn oauth_error(status: u16, error: &str) -> IntrospectionResponse {
 #[test]
 fn a_token_that_the_server_cannot_introspect_is_inactive_refused_with_401_and_remembered_briefly() {
     for error in ["unsupported_token_type", "invalid_token"] {
-        let (mut gate, (status, _)) = answered(bearer_only(), &oauth_error(400, error));
+        let (mut gateway, (status, _)) = answered(bearer_only(), &oauth_error(400, error));
         assert_eq!(status, 401, "{error}");
-        assert_eq!(gate.counters().of(Counter::IntrospectionFailed), 0, "{error}");
-        let again = gate.ask(2, &bearer("made.up.token"), NOW + 4);
-        assert_eq!((refusal(&again).0, flight(&again)), (401, None), "{error}");
-        let later = gate.ask(3, &bearer("made.up.token"), NOW + 5);
+        assert_eq!(gateway.counters().of(Counter::IntrospectionFailed), 0, "{error}");
+        let again = gateway.ask(2, &bearer("made.up.token"), NOW + 4);
+        assert_eq!((rejection(&again).0, flight(&again)), (401, None), "{error}");
+        let later = gateway.ask(3, &bearer("made.up.token"), NOW + 5);
         assert!(flight(&later).is_some(), "{error}: asked again after five seconds");
     }
 }
@@ -47,14 +47,14 @@ fn any_other_400_may_be_our_own_fault_and_is_502_with_the_status_in_its_reason()
         oauth_error(400, "invalid_request"),
         oauth_error(400, "invalid_client"),
         oauth_error(400, "INVALID_TOKEN"),
-        answer(400, "text/html", &[], "<html>invalid_token</html>"),
-        answer(400, "application/json", &[], "{\"error\":[\"invalid_token\"]}"),
-        answer(400, "application/json", &[], ""),
+        response(400, "text/html", &[], "<html>invalid_token</html>"),
+        response(400, "application/json", &[], "{\"error\":[\"invalid_token\"]}"),
+        response(400, "application/json", &[], ""),
     ] {
-        let (gate, (status, why)) = answered(bearer_only(), &other);
+        let (gateway, (status, why)) = answered(bearer_only(), &other);
         assert_eq!(status, 502);
         assert!(why.contains("introspection") && why.contains("HTTP 400"), "{why}");
-        assert_eq!(gate.counters().of(Counter::IntrospectionFailed), 1);
+        assert_eq!(gateway.counters().of(Counter::IntrospectionFailed), 1);
     }
     // The error codes mean this only with status 400.
     for status in [401, 403, 404, 500, 503] {
@@ -70,14 +70,14 @@ fn a_token_with_alg_none_is_refused_and_nobody_is_asked() {
         for signature in ["", "c2ln"] {
             let token = format!("{}.{}.{signature}", encode(header), encode(r#"{"sub":"admin"}"#));
             for mode in ["pass", "introspect"] {
-                let mut gate = gate(json!({"bff_token": null, "phantom_token": {"jwt_access_tokens": mode}}));
-                let effects = gate.ask(1, &bearer(&token), NOW);
-                assert_eq!((refusal(&effects).0, flight(&effects)), (401, None), "{token} {mode}");
+                let mut gateway = gateway(json!({"bff_token": null, "phantom_token": {"jwt_access_tokens": mode}}));
+                let effects = gateway.ask(1, &bearer(&token), NOW);
+                assert_eq!((rejection(&effects).0, flight(&effects)), (401, None), "{token} {mode}");
             }
             // From a cookie too.
-            let mut gate = gate(json!({}));
-            let effects = gate.ask(1, &good("GET", &token), NOW);
-            assert_eq!((refusal(&effects).0, flight(&effects)), (401, None), "{token}");
+            let mut gateway = gateway(json!({}));
+            let effects = gateway.ask(1, &valid("GET", &token), NOW);
+            assert_eq!((rejection(&effects).0, flight(&effects)), (401, None), "{token}");
         }
     }
     // A token that only resembles one is opaque.
@@ -86,8 +86,8 @@ fn a_token_with_alg_none_is_refused_and_nobody_is_asked() {
         format!("{}.x", encode(r#"{"alg":"none"}"#)),
         "none.none.none".to_owned(),
     ] {
-        let mut gate = gate(bearer_only());
-        assert!(flight(&gate.ask(1, &bearer(&token), NOW)).is_some(), "{token}");
+        let mut gateway = gateway(bearer_only());
+        assert!(flight(&gateway.ask(1, &bearer(&token), NOW)).is_some(), "{token}");
     }
 }
 
@@ -98,7 +98,10 @@ fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_
         if [200, 204].contains(&status) {
             continue;
         }
-        let (_, (refused, why)) = answered(bearer_only(), &answer(status, "text/plain", &[], "no healthy upstream"));
+        let (_, (refused, why)) = answered(
+            bearer_only(),
+            &response(status, "text/plain", &[], "no healthy upstream"),
+        );
         assert_eq!(refused, if status == 504 { 504 } else { 502 });
         assert!(why.starts_with("introspection"), "{status}: {why}");
         reasons.insert(why);
@@ -126,7 +129,7 @@ fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_
     ] {
         let (_, (_, why)) = answered(
             json!({"bff_token": null, "phantom_token": {"client_secret": {"env": null, "inline": "plain"}}}),
-            &answer(status, "", &[], ""),
+            &response(status, "", &[], ""),
         );
         assert!(why.contains(words), "{status}: {why}");
     }

@@ -19,8 +19,8 @@ fn a_route_adds_its_own_requirements() {
             audience,
         };
         let (first, second) = both(
-            &mut gate(changes.clone()),
-            &good("GET", "token"),
+            &mut gateway(changes.clone()),
+            &valid("GET", "token"),
             &attributes,
             &active(claims),
         );
@@ -51,46 +51,46 @@ fn a_route_adds_its_own_requirements() {
 
 #[test]
 fn one_answer_serves_routes_with_different_requirements() {
-    let mut gate = gate(json!({"phantom_token": {"route_metadata": "bff_filter"}}));
+    let mut gateway = gateway(json!({"phantom_token": {"route_metadata": "bff_filter"}}));
     let on = |scopes| TestAttributes {
         scopes: Some(scopes),
         ..NOWHERE
     };
-    let answer = active(json!({"scope": "orders", "exp": NOW + 100}));
-    let (first, _) = both(&mut gate, &good("GET", "token"), &on("orders"), &answer);
+    let response = active(json!({"scope": "orders", "exp": NOW + 100}));
+    let (first, _) = both(&mut gateway, &valid("GET", "token"), &on("orders"), &response);
     assert!(matches!(first, End::Forwarded(_)));
-    let effects = asked(&mut gate, 7, &good("GET", "token"), &on("admin"), NOW);
-    assert!(flight(&effects).is_none(), "the answer is known");
+    let effects = asked(&mut gateway, 7, &valid("GET", "token"), &on("admin"), NOW);
+    assert!(flight(&effects).is_none(), "the response is known");
     assert_eq!(ends(&effects).pop().unwrap().1, End::Refused(403, None));
 }
 
 #[test]
 fn a_refusal_for_a_scope_names_every_scope_that_the_entry_point_and_the_route_require() {
-    let mut gate = gate(json!({"bff_token": null,
+    let mut gateway = gateway(json!({"bff_token": null,
         "phantom_token": {"route_metadata": "bff_filter", "required_scopes": ["data", "openid"]}}));
     let attributes = TestAttributes {
         scopes: Some("orders data write"),
         ..NOWHERE
     };
     for has in ["", "data openid", "orders write", "data openid orders"] {
-        let answer = active(json!({"scope": has, "exp": NOW + 100}));
+        let response = active(json!({"scope": has, "exp": NOW + 100}));
         let challenge = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"data openid orders write\"";
         let refused = End::Refused(403, Some(challenge.to_owned()));
         let (first, second) = both(
-            &mut gate,
+            &mut gateway,
             &bearer(&format!("token-{}", has.len())),
             &attributes,
-            &answer,
+            &response,
         );
         assert_eq!((&first, &second), (&refused, &refused), "{has}");
     }
 }
 
 /// A forwarded request on a route whose metadata is read again when the response comes.
-fn forwarded(gate: &mut Gateway, head: &RequestHead, attributes: &TestAttributes) -> ResponseContext {
-    let mut effects = asked(gate, 1, head, attributes, NOW);
+fn forwarded(gateway: &mut Gateway, head: &RequestHead, attributes: &TestAttributes) -> ResponseContext {
+    let mut effects = asked(gateway, 1, head, attributes, NOW);
     if let Some((_, id)) = flight(&effects) {
-        effects = gate.on_introspection(
+        effects = gateway.on_introspection(
             id,
             &active(json!({"scope": "orders", "aud": "api", "exp": NOW + 100})),
             NOW,
@@ -107,7 +107,7 @@ fn forwarded(gate: &mut Gateway, head: &RequestHead, attributes: &TestAttributes
 
 #[test]
 fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
-    let mut gate = gate(json!({"phantom_token": {"route_metadata": "bff_filter"}}));
+    let mut gateway = gateway(json!({"phantom_token": {"route_metadata": "bff_filter"}}));
     let asked = TestAttributes {
         scopes: Some("orders"),
         audience: Some("api"),
@@ -115,8 +115,8 @@ fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
     };
     // After a callout, with a cached result, and with a cached cookie.
     for _ in 0..3 {
-        let required = forwarded(&mut gate, &good("GET", "token"), &asked).route.unwrap();
-        assert_eq!(gate.on_response(&required, &asked), None);
+        let required = forwarded(&mut gateway, &valid("GET", "token"), &asked).route.unwrap();
+        assert_eq!(gateway.on_response(&required, &asked), None);
         let another = |scopes, audience| TestAttributes {
             scopes,
             audience,
@@ -131,11 +131,11 @@ fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
             another(None, None),
             another(Some("or\"ders"), Some("api")),
         ] {
-            let refused = gate.on_response(&required, &served).expect("another route");
+            let refused = gateway.on_response(&required, &served).expect("another route");
             assert_eq!(refused.code, ErrorCode::ServerError);
         }
     }
-    let counted = gate
+    let counted = gateway
         .counters()
         .of(bff_core::gateway::counters::Counter::Rejected(ErrorCode::ServerError));
     assert_eq!(counted, 18);
@@ -152,7 +152,7 @@ fn where_routes_are_asked_a_client_sends_no_header_that_only_the_filter_sets() {
     let cookie = at("token");
     let status = |changes: &Value, lines: &[(&str, &str)]| {
         let head = head("GET", &[lines, &[("cookie", &cookie)]].concat());
-        let effects = Vec::from_iter(gate(changes.clone()).on_request(1, &head, &attributes, NOW));
+        let effects = Vec::from_iter(gateway(changes.clone()).on_request(1, &head, &attributes, NOW));
         match ends(&effects).pop() {
             Some((_, End::Refused(status, challenge))) => Some((status, challenge)),
             _ => None,
@@ -177,9 +177,9 @@ fn where_routes_are_asked_a_client_sends_no_header_that_only_the_filter_sets() {
 
 #[test]
 fn the_response_to_a_request_that_a_cookie_let_in_is_known_as_one() {
-    let mut both = gate(json!({"bff_token": {"allow_tokens": true}}));
+    let mut both = gateway(json!({"bff_token": {"allow_tokens": true}}));
     for _ in 0..3 {
-        assert!(forwarded(&mut both, &good("GET", "token"), &NOWHERE).by_cookie);
+        assert!(forwarded(&mut both, &valid("GET", "token"), &NOWHERE).by_cookie);
         assert!(!forwarded(&mut both, &bearer("token"), &NOWHERE).by_cookie);
     }
 }

@@ -22,7 +22,7 @@ enum Event {
     /// A request without a credential.
     Unproven,
     /// The nth callout in progress is answered: active, inactive or failed.
-    Answer(usize, u8),
+    Respond(usize, u8),
     /// The client of the nth waiting request disconnects.
     Gone(usize),
     Tick,
@@ -36,7 +36,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..TOKENS.len()).prop_map(Event::Request),
         1 => Just(Event::Unproven),
-        3 => (0usize..8, 0u8..3).prop_map(|(which, kind)| Event::Answer(which, kind)),
+        3 => (0usize..8, 0u8..3).prop_map(|(which, kind)| Event::Respond(which, kind)),
         2 => (0usize..8).prop_map(Event::Gone),
         2 => Just(Event::Tick),
         3 => (0usize..4).prop_map(Event::Message),
@@ -52,7 +52,7 @@ enum Message {
 
 /// The environment of gateways with one memory: the callouts that they made, and the requests that wait.
 struct World {
-    gates: Vec<Gateway>,
+    gateways: Vec<Gateway>,
     now: u64,
     last: StreamId,
     /// Requests that have not ended, with their tokens. Each is of one of the gateways, by its number.
@@ -94,9 +94,9 @@ impl World {
     }
 
     /// The gateway of a request.
-    fn gate(&mut self, stream: StreamId) -> &mut Gateway {
-        let index = usize::try_from(stream).unwrap() % self.gates.len();
-        &mut self.gates[index]
+    fn gateway(&mut self, stream: StreamId) -> &mut Gateway {
+        let index = usize::try_from(stream).unwrap() % self.gateways.len();
+        &mut self.gateways[index]
     }
 
     /// A callout that is made again was lost, and its record was kept.
@@ -125,14 +125,14 @@ impl World {
                     )],
                 );
                 let (last, now) = (self.last, self.now);
-                let effects = self.gate(last).ask(last, &lines, now);
+                let effects = self.gateway(last).ask(last, &lines, now);
                 self.effects(effects, Some(token));
             }
             Event::Unproven => {
                 self.last += 1;
                 self.open.insert(self.last, usize::MAX);
                 let (last, now) = (self.last, self.now);
-                let effects = self.gate(last).ask(last, &head("GET", &[]), now);
+                let effects = self.gateway(last).ask(last, &head("GET", &[]), now);
                 assert!(
                     matches!(
                         effects.as_slice(),
@@ -145,7 +145,7 @@ impl World {
                 );
                 self.effects(effects, None);
             }
-            Event::Answer(which, kind) => {
+            Event::Respond(which, kind) => {
                 let alive: Vec<FlightId> = self
                     .callouts
                     .iter()
@@ -156,13 +156,13 @@ impl World {
                     return;
                 };
                 let (owner, token) = self.callouts.remove(&id).unwrap();
-                let answer = match kind {
+                let response = match kind {
                     0 => active(json!({"sub": TOKENS[token], "exp": NOW + 100_000})),
-                    1 => answer(204, "", &[], ""),
+                    1 => response(204, "", &[], ""),
                     _ => IntrospectionResponse::Failed,
                 };
                 let now = self.now;
-                let effects = self.gate(owner.unwrap_or(0)).on_introspection(id, &answer, now);
+                let effects = self.gateway(owner.unwrap_or(0)).on_introspection(id, &response, now);
                 self.effects(effects, None);
                 let told: BTreeSet<StreamId> = self.messages.iter().map(|(stream, _)| *stream).collect();
                 assert!(
@@ -170,7 +170,7 @@ impl World {
                         .open
                         .iter()
                         .any(|(stream, waiting)| *waiting == token && !told.contains(stream)),
-                    "somebody still waits for an answer that came"
+                    "somebody still waits for a response that came"
                 );
             }
             Event::Gone(which) => {
@@ -179,7 +179,7 @@ impl World {
                 };
                 self.open.remove(&stream);
                 self.ended.insert(stream);
-                let next = self.gate(stream).on_stream_end(stream);
+                let next = self.gateway(stream).on_stream_end(stream);
                 assert!(
                     next.is_none_or(|next| self.open.contains_key(&next)),
                     "somebody who has left"
@@ -188,12 +188,12 @@ impl World {
             }
             Event::Tick => {
                 let mut effects = Vec::new();
-                for gate in &mut self.gates {
-                    effects.extend(gate.on_tick(NOW));
+                for gateway in &mut self.gateways {
+                    effects.extend(gateway.on_tick(NOW));
                 }
                 // A worker of its own repeats what was lost, on behalf of no request.
-                if self.gates.len() == 1 {
-                    effects.extend(self.gates[0].repeat_lost());
+                if self.gateways.len() == 1 {
+                    effects.extend(self.gateways[0].repeat_lost());
                 }
                 self.effects(effects, None);
             }
@@ -203,8 +203,8 @@ impl World {
                 };
                 let now = self.now;
                 let effects = match message {
-                    Message::Learn(outcome) => Vec::from_iter(self.gate(stream).on_outcome(stream, &outcome, now)),
-                    Message::TakeOver => self.gate(stream).take_over(stream, now),
+                    Message::Learn(outcome) => Vec::from_iter(self.gateway(stream).on_outcome(stream, &outcome, now)),
+                    Message::TakeOver => self.gateway(stream).take_over(stream, now),
                 };
                 self.effects(effects, None);
             }
@@ -213,10 +213,10 @@ impl World {
     }
 }
 
-fn run(gates: Vec<Gateway>, events: Vec<Event>) {
-    let count = gates.len();
+fn run(gateways: Vec<Gateway>, events: Vec<Event>) {
+    let count = gateways.len();
     let mut world = World {
-        gates,
+        gateways,
         now: NOW,
         last: 0,
         open: BTreeMap::new(),
@@ -226,11 +226,11 @@ fn run(gates: Vec<Gateway>, events: Vec<Event>) {
     };
     for event in events {
         world.apply(event);
-        for gate in &world.gates {
+        for gateway in &world.gateways {
             // Of a gateway with a memory of its own: two active tokens and two inactive ones.
-            assert!(count > 1 || gate.cached_responses() <= 4);
-            assert!(gate.cached_inactive() <= 2 && gate.cached_cookies() <= 4);
-            assert!(gate.in_flight() <= TOKENS.len());
+            assert!(count > 1 || gateway.cached_responses() <= 4);
+            assert!(gateway.cached_inactive() <= 2 && gateway.cached_cookies() <= 4);
+            assert!(gateway.in_flight() <= TOKENS.len());
         }
     }
     // After a tick, all messages and a response to every callout, no request waits.
@@ -239,24 +239,24 @@ fn run(gates: Vec<Gateway>, events: Vec<Event>) {
         while !world.messages.is_empty() {
             world.apply(Event::Message(0));
         }
-        world.apply(Event::Answer(0, 0));
+        world.apply(Event::Respond(0, 0));
     }
     while !world.messages.is_empty() {
         world.apply(Event::Message(0));
     }
     assert!(world.open.is_empty(), "waiting for ever: {:?}", world.open);
-    assert!(world.gates.iter().all(|gate| gate.in_flight() == 0));
+    assert!(world.gateways.iter().all(|gateway| gateway.in_flight() == 0));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn each_request_ends_once_with_its_own_token_and_nobody_waits_for_ever(events in proptest::collection::vec(event(), 0..60)) {
-        run(vec![gate(json!({"phantom_token": {"token_cache_entries": 2}}))], events);
+        run(vec![gateway(json!({"phantom_token": {"token_cache_entries": 2}}))], events);
     }
 
     #[test]
     fn the_same_holds_for_gateways_that_share_a_memory(events in proptest::collection::vec(event(), 0..60)) {
-        run(gates_with_one_memory(3, json!({"phantom_token": {"token_cache_entries": 2}})), events);
+        run(gateways_with_one_memory(3, json!({"phantom_token": {"token_cache_entries": 2}})), events);
     }
 }

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::support::*;
 
 /// Returns the `Authorization` with which a GET with these cookies is forwarded; `None` if it is refused.
-fn token_of(gate: &mut Gateway, cookies: &str) -> Option<String> {
-    let effects = gate.ask(1, &head("GET", &[("cookie", cookies)]), NOW);
+fn token_of(gateway: &mut Gateway, cookies: &str) -> Option<String> {
+    let effects = gateway.ask(1, &head("GET", &[("cookie", cookies)]), NOW);
     mutations(&effects).and_then(authorization)
 }
 
@@ -28,18 +28,18 @@ fn cookies_that_other_hosts_can_set_neither_count_nor_lock_out() {
         "example-login=a; example-login.1=b",
         &format!("example-auth={auth}; example-id={id}; example-login={login}"),
     ] {
-        let mut gate = gate(json!({"phantom_token": null}));
+        let mut gateway = gateway(json!({"phantom_token": null}));
         for cookies in [
             format!("{planted}; {}", at("token")),
             format!("{}; {planted}", at("token")),
         ] {
             assert_eq!(
-                token_of(&mut gate, &cookies).as_deref(),
+                token_of(&mut gateway, &cookies).as_deref(),
                 Some("Bearer token"),
                 "{cookies}"
             );
         }
-        assert_eq!(token_of(&mut gate, planted), None, "{planted}");
+        assert_eq!(token_of(&mut gateway, planted), None, "{planted}");
     }
 }
 
@@ -55,8 +55,8 @@ fn of_several_access_tokens_the_one_counts_that_opens_and_those_of_two_sessions_
     let (older, newer) = (sealed("older", 7, NOW + 10), sealed("newer", 7, NOW + 300));
     let (expired, mallory) = (sealed("expired", 7, NOW), sealed("mallory", 8, NOW + 300));
     let no_cookie = "example-at=garbage; example-at=; example-at.2=x; example-at.1=y";
-    let mut gate = gate(json!({"phantom_token": null}));
-    let mut token_of = |cookies: &[&str]| token_of(&mut gate, &cookies.join("; "));
+    let mut gateway = gateway(json!({"phantom_token": null}));
+    let mut token_of = |cookies: &[&str]| token_of(&mut gateway, &cookies.join("; "));
     assert_eq!(token_of(&[&newer, &newer]).as_deref(), Some("Bearer newer"));
     for [one, other] in [[&older, &newer], [&newer, &older], [&expired, &newer]] {
         assert_eq!(token_of(&[one, other]).as_deref(), Some("Bearer newer"));
@@ -98,13 +98,13 @@ fn of_several_csrf_cookies_the_one_counts_that_is_of_the_session() {
     let (at, csrf) = (at("token"), csrf());
     for planted in &planted {
         assert_eq!(
-            refused(&mut gate(json!({})), &post(&[&at, planted])),
+            refused(&mut gateway(json!({})), &post(&[&at, planted])),
             Some(401),
             "{planted}"
         );
         for cookies in [[&at, &csrf, planted], [planted, &csrf, &at]] {
             assert!(
-                admitted(&mut gate(json!({})), &post(&cookies.map(String::as_str))),
+                is_admitted(&mut gateway(json!({})), &post(&cookies.map(String::as_str))),
                 "{planted}"
             );
         }

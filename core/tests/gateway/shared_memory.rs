@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::support::*;
 
 fn two() -> [Gateway; 2] {
-    gates_with_one_memory(2, json!({})).try_into().ok().unwrap()
+    gateways_with_one_memory(2, json!({})).try_into().ok().unwrap()
 }
 
 /// Returns the outcomes that are for requests of other gateways.
@@ -35,8 +35,8 @@ fn forwarded(claims: &serde_json::Value) -> End {
 #[test]
 fn a_token_is_introspected_once_for_all_gateways() {
     let [mut one, mut other] = two();
-    let (_, id) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
-    assert!(flight(&other.ask(2, &good("GET", "token"), NOW)).is_none());
+    let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    assert!(flight(&other.ask(2, &valid("GET", "token"), NOW)).is_none());
     let claims = json!({"sub": "a", "exp": NOW + 100});
     let effects = one.on_introspection(id, &active(claims.clone()), NOW);
     assert_eq!(ends(&effects), [(1, forwarded(&claims))]);
@@ -46,9 +46,9 @@ fn a_token_is_introspected_once_for_all_gateways() {
     assert_eq!(ends(&Vec::from_iter(decided)), [(2, forwarded(&claims))]);
     assert!(other.on_outcome(2, &outcome, NOW).is_none(), "once");
     // Later requests find it too, at each gateway.
-    for (gate, stream) in [(&mut one, 3), (&mut other, 4)] {
+    for (gateway, stream) in [(&mut one, 3), (&mut other, 4)] {
         assert_eq!(
-            ends(&gate.ask(stream, &good("GET", "token"), NOW)),
+            ends(&gateway.ask(stream, &valid("GET", "token"), NOW)),
             [(stream, forwarded(&claims))]
         );
     }
@@ -57,7 +57,7 @@ fn a_token_is_introspected_once_for_all_gateways() {
 #[test]
 fn a_token_that_becomes_known_between_lookup_and_introspection_is_not_introspected() {
     let [mut one, mut other] = two();
-    let request = good("GET", "token");
+    let request = valid("GET", "token");
     assert!(other.on_request(2, &request, &Plain, NOW).is_none());
     let (_, id) = flight(&one.ask(1, &request, NOW)).unwrap();
     let claims = json!({"sub": "a", "exp": NOW + 100});
@@ -77,8 +77,8 @@ fn each_entry_point_asks_for_its_own_requirements() {
     assert_eq!(stage(&free).id(), stage(&strict).id());
     let memory = TokenMemory::of_process(&stage(&free));
     let [mut free, mut strict] = [free, strict].map(|config| Gateway::with_memory(config, |_| Arc::clone(&memory)));
-    let (_, id) = flight(&free.ask(1, &good("GET", "token"), NOW)).unwrap();
-    strict.ask(2, &good("GET", "token"), NOW);
+    let (_, id) = flight(&free.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    strict.ask(2, &valid("GET", "token"), NOW);
     let claims = json!({"sub": "a", "scope": "data", "exp": NOW + 100});
     let effects = free.on_introspection(id, &active(claims.clone()), NOW);
     assert_eq!(ends(&effects), [(1, forwarded(&claims))]);
@@ -88,15 +88,15 @@ fn each_entry_point_asks_for_its_own_requirements() {
         ends(&Vec::from_iter(strict.on_outcome(2, &outcome, NOW))),
         [(2, refused())]
     );
-    assert_eq!(ends(&strict.ask(3, &good("GET", "token"), NOW)), [(3, refused())]);
+    assert_eq!(ends(&strict.ask(3, &valid("GET", "token"), NOW)), [(3, refused())]);
 }
 
 #[test]
 fn when_a_leader_leaves_a_request_of_another_gateway_takes_over() {
     let [mut one, mut other] = two();
-    let (_, lost) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
-    other.ask(2, &good("GET", "token"), NOW);
-    one.ask(3, &good("GET", "token"), NOW);
+    let (_, lost) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    other.ask(2, &valid("GET", "token"), NOW);
+    one.ask(3, &valid("GET", "token"), NOW);
     assert_eq!(one.on_stream_end(1), Some(2));
     let (behalf, id) = flight(&other.take_over(2, NOW)).unwrap();
     assert_eq!((behalf, id), (Some(2), lost), "the same flight");
@@ -114,8 +114,8 @@ fn when_a_leader_leaves_a_request_of_another_gateway_takes_over() {
 #[test]
 fn a_session_that_ended_while_its_request_waited_is_refused() {
     let [mut one, mut other] = two();
-    let (_, id) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
-    other.ask(2, &good("GET", "token"), NOW);
+    let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    other.ask(2, &valid("GET", "token"), NOW);
     let mut list = EndedSessions::new(4, 0);
     list.end(Ended::Session(SESSION.0[..16].try_into().unwrap()), NOW + 1);
     let list = Arc::new(list);
@@ -132,33 +132,33 @@ fn a_session_that_ended_while_its_request_waited_is_refused() {
 
 #[test]
 fn inactive_tokens_are_known_to_those_who_asked_and_evict_no_active_one() {
-    let [mut one, mut other] = gates_with_one_memory(2, json!({"phantom_token": {"token_cache_entries": 1}}))
+    let [mut one, mut other] = gateways_with_one_memory(2, json!({"phantom_token": {"token_cache_entries": 1}}))
         .try_into()
         .ok()
         .unwrap();
-    let (_, id) = flight(&one.ask(1, &good("GET", "good"), NOW)).unwrap();
+    let (_, id) = flight(&one.ask(1, &valid("GET", "active"), NOW)).unwrap();
     one.on_introspection(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW);
     for stream in 2..100 {
         let token = format!("made-up-{stream}");
-        let (_, id) = flight(&one.ask(stream, &good("GET", &token), NOW)).unwrap();
-        one.on_introspection(id, &answer(204, "", &[], ""), NOW);
+        let (_, id) = flight(&one.ask(stream, &valid("GET", &token), NOW)).unwrap();
+        one.on_introspection(id, &response(204, "", &[], ""), NOW);
     }
-    assert!(flight(&other.ask(100, &good("GET", "good"), NOW)).is_none());
+    assert!(flight(&other.ask(100, &valid("GET", "active"), NOW)).is_none());
     // A follower learns it too.
-    let (_, id) = flight(&one.ask(101, &good("GET", "bad"), NOW)).unwrap();
-    other.ask(102, &good("GET", "bad"), NOW);
-    let effects = one.on_introspection(id, &answer(204, "", &[], ""), NOW);
+    let (_, id) = flight(&one.ask(101, &valid("GET", "inactive"), NOW)).unwrap();
+    other.ask(102, &valid("GET", "inactive"), NOW);
+    let effects = one.on_introspection(id, &response(204, "", &[], ""), NOW);
     let [(_, outcome)] = shared(&effects).try_into().unwrap();
     other.on_outcome(102, &outcome, NOW);
-    assert!(flight(&other.ask(103, &good("GET", "bad"), NOW)).is_none());
+    assert!(flight(&other.ask(103, &valid("GET", "inactive"), NOW)).is_none());
 }
 
 #[test]
 fn a_request_that_waits_for_too_long_is_answered_and_its_flight_goes_on() {
     let [mut one, mut other] = two();
     let at = |ms: u64| Duration::from_millis(NOW * 1000 + ms);
-    let (_, id) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
-    other.ask(2, &good("GET", "token"), NOW);
+    let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    other.ask(2, &valid("GET", "token"), NOW);
     // The default of timeout_ms is 2000.
     assert!(other.on_deadlines(at(2399)).is_empty());
     assert_eq!(ends(&other.on_deadlines(at(2400))), [(2, End::Refused(504, None))]);
@@ -171,8 +171,8 @@ fn a_request_that_waits_for_too_long_is_answered_and_its_flight_goes_on() {
 #[test]
 fn a_leader_that_waits_for_too_long_hands_over() {
     let [mut one, mut other] = two();
-    let (_, id) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
-    other.ask(2, &good("GET", "token"), NOW + 1);
+    let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    other.ask(2, &valid("GET", "token"), NOW + 1);
     let effects = one.on_deadlines(Duration::from_secs(NOW + 3));
     assert_eq!(ends(&effects), [(1, End::Refused(504, None))]);
     let told = effects
@@ -190,7 +190,7 @@ fn a_leader_that_waits_for_too_long_hands_over() {
 fn a_response_in_the_shared_data_of_a_host_serves_other_virtual_machines() {
     let config = Config::parse(configuration(json!({})).to_string().as_bytes(), env).unwrap();
     let [mut one, mut other] = [config.clone(), config].map(Gateway::with_shared_cache);
-    let (_, id) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
+    let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
     let claims = json!({"sub": "a", "exp": NOW + 100});
     let effects = one.on_introspection(id, &active(claims.clone()), NOW);
     let stored = effects.iter().find_map(|effect| match effect {
@@ -219,8 +219,8 @@ fn a_response_in_the_shared_data_of_a_host_serves_other_virtual_machines() {
     // From now on, it is in the gateway's own memory.
     assert_eq!(ends(&other.ask(3, &request, NOW)), [(3, forwarded(&claims))]);
     // An inactive token is stored nowhere.
-    let (_, id) = flight(&one.ask(4, &good("GET", "bad"), NOW)).unwrap();
-    let effects = one.on_introspection(id, &answer(204, "", &[], ""), NOW);
+    let (_, id) = flight(&one.ask(4, &valid("GET", "inactive"), NOW)).unwrap();
+    let effects = one.on_introspection(id, &response(204, "", &[], ""), NOW);
     assert!(
         !effects
             .iter()
@@ -241,33 +241,33 @@ fn a_client_secret_that_is_replaced_while_requests_wait_is_used_for_their_next_i
     let (old, new) = (config("the old secret"), config("the new secret"));
     let memory = |config: &Config| TokenMemory::of_process(config.phantom_token.as_ref().unwrap());
     let (old_memory, new_memory) = (memory(&old), memory(&new));
-    let gate = || Gateway::with_memory(old.clone(), |_| Arc::clone(&old_memory));
-    let [mut one, mut other] = [gate(), gate()];
-    let (_, first) = flight(&one.ask(1, &good("GET", "token"), NOW)).unwrap();
-    one.ask(2, &good("GET", "token"), NOW);
-    other.ask(3, &good("GET", "other"), NOW);
-    for gate in [&mut one, &mut other] {
-        gate.replace_secrets(new.clone(), |_| Arc::clone(&new_memory));
+    let gateway = || Gateway::with_memory(old.clone(), |_| Arc::clone(&old_memory));
+    let [mut one, mut other] = [gateway(), gateway()];
+    let (_, first) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
+    one.ask(2, &valid("GET", "token"), NOW);
+    other.ask(3, &valid("GET", "other"), NOW);
+    for gateway in [&mut one, &mut other] {
+        gateway.replace_secrets(new.clone(), |_| Arc::clone(&new_memory));
     }
     // What was begun with the previous secret serves those who wait for it.
     let claims = json!({"sub": "a", "exp": NOW + 100});
     let ended = ends(&one.on_introspection(first, &active(claims.clone()), NOW));
     assert_eq!(ended, [(1, forwarded(&claims)), (2, forwarded(&claims))]);
     assert!(
-        flight(&one.ask(4, &good("GET", "token"), NOW)).is_some(),
+        flight(&one.ask(4, &valid("GET", "token"), NOW)).is_some(),
         "no response of the previous secret"
     );
     // What is begun again is begun with the new secret, and is known only where that one is.
-    let mut third = gate();
-    third.ask(5, &good("GET", "other"), NOW);
+    let mut third = gateway();
+    third.ask(5, &valid("GET", "other"), NOW);
     assert_eq!(other.on_stream_end(3), Some(5));
     third.replace_secrets(new.clone(), |_| Arc::clone(&new_memory));
     let (behalf, again) = flight(&third.take_over(5, NOW)).unwrap();
     assert_eq!(behalf, Some(5));
     let ended = ends(&third.on_introspection(again, &active(claims.clone()), NOW));
     assert_eq!(ended, [(5, forwarded(&claims))]);
-    let mut old_gate = gate();
-    assert!(flight(&old_gate.ask(6, &good("GET", "other"), NOW)).is_some());
-    let mut new_gate = Gateway::with_memory(new, |_| Arc::clone(&new_memory));
-    assert!(flight(&new_gate.ask(7, &good("GET", "other"), NOW)).is_none());
+    let mut old_gateway = gateway();
+    assert!(flight(&old_gateway.ask(6, &valid("GET", "other"), NOW)).is_some());
+    let mut new_gateway = Gateway::with_memory(new, |_| Arc::clone(&new_memory));
+    assert!(flight(&new_gateway.ask(7, &valid("GET", "other"), NOW)).is_none());
 }

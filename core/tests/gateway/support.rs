@@ -51,14 +51,14 @@ impl Ask for Gateway {
 
 /// Sends a request, which waits for an introspection if it must.
 pub(crate) fn asked(
-    gate: &mut Gateway,
+    gateway: &mut Gateway,
     stream: StreamId,
     head: &RequestHead,
     attributes: &dyn RequestAttributes,
     now: u64,
 ) -> Vec<Effect> {
-    let effect = gate.on_request(stream, head, attributes, now);
-    Vec::from_iter(effect.or_else(|| gate.introspect(stream, Duration::from_secs(now))))
+    let effect = gateway.on_request(stream, head, attributes, now);
+    Vec::from_iter(effect.or_else(|| gateway.introspect(stream, Duration::from_secs(now))))
 }
 
 /// Returns a complete configuration, changed by a merge.
@@ -104,16 +104,16 @@ pub(crate) fn env(name: &str) -> Option<String> {
     }
 }
 
-pub(crate) fn gate(changes: Value) -> Gateway {
+pub(crate) fn gateway(changes: Value) -> Gateway {
     Gateway::new(Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap())
 }
 
 /// Returns gateways of one configuration and one memory.
-pub(crate) fn gates_with_one_memory(count: usize, changes: Value) -> Vec<Gateway> {
+pub(crate) fn gateways_with_one_memory(count: usize, changes: Value) -> Vec<Gateway> {
     let config = Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap();
     let memory = TokenMemory::of_process(config.phantom_token.as_ref().unwrap());
-    let gate = |_| Gateway::with_memory(config.clone(), |_| Arc::clone(&memory));
-    (0..count).map(gate).collect()
+    let gateway = |_| Gateway::with_memory(config.clone(), |_| Arc::clone(&memory));
+    (0..count).map(gateway).collect()
 }
 
 pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires_at: u64) -> String {
@@ -158,7 +158,7 @@ pub(crate) fn head_of(lines: impl IntoIterator<Item = (String, Vec<u8>)>) -> Req
 }
 
 /// Builds a head that passes every check of the cookie stage.
-pub(crate) fn good(method: &str, token: &str) -> RequestHead<'static> {
+pub(crate) fn valid(method: &str, token: &str) -> RequestHead<'static> {
     head(
         method,
         &[
@@ -183,7 +183,7 @@ pub(crate) fn jwt(claims: Value) -> String {
     )
 }
 
-pub(crate) fn answer(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> IntrospectionResponse {
+pub(crate) fn response(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> IntrospectionResponse {
     IntrospectionResponse::Http {
         status,
         content_type: content_type.as_bytes().to_vec(),
@@ -193,7 +193,7 @@ pub(crate) fn answer(status: u16, content_type: &str, cache_control: &[&str], bo
 }
 
 pub(crate) fn active(claims: Value) -> IntrospectionResponse {
-    answer(200, "application/jwt", &[], &jwt(claims))
+    response(200, "application/jwt", &[], &jwt(claims))
 }
 
 /// How a request ends.
@@ -235,7 +235,7 @@ pub(crate) fn mutations(effects: &[Effect]) -> Option<&HeaderMutations> {
 }
 
 /// Returns the status and the details of the only rejection among the effects.
-pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
+pub(crate) fn rejection(effects: &[Effect]) -> (u16, &'static str) {
     let mut found = effects.iter().filter_map(|effect| match effect {
         Effect::Decide {
             decision: Decision::Reject(rejection),
@@ -243,9 +243,9 @@ pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
         } => Some((rejection.code.status(), rejection.details)),
         _ => None,
     });
-    let refusal = found.next().expect("a refusal");
+    let rejection = found.next().expect("a rejection");
     assert!(found.next().is_none());
-    refusal
+    rejection
 }
 
 /// Returns the introspection among the effects.
@@ -265,20 +265,20 @@ pub(crate) fn introspection_request(effects: &[Effect]) -> Option<&Introspection
 }
 
 /// Returns the status if the request is refused at once, without another effect.
-pub(crate) fn refused(gate: &mut Gateway, head: &RequestHead) -> Option<u16> {
-    let effects = gate.ask(1, head, NOW);
+pub(crate) fn refused(gateway: &mut Gateway, head: &RequestHead) -> Option<u16> {
+    let effects = gateway.ask(1, head, NOW);
     match ends(&effects).as_slice() {
         [(1, End::Refused(status, _))] if flight(&effects).is_none() => Some(*status),
         _ => {
-            gate.on_stream_end(1);
+            gateway.on_stream_end(1);
             None
         }
     }
 }
 
 /// Whether the request leads to an introspection.
-pub(crate) fn admitted(gate: &mut Gateway, head: &RequestHead) -> bool {
-    let effects = gate.ask(1, head, NOW);
-    gate.on_stream_end(1);
+pub(crate) fn is_admitted(gateway: &mut Gateway, head: &RequestHead) -> bool {
+    let effects = gateway.ask(1, head, NOW);
+    gateway.on_stream_end(1);
     flight(&effects).is_some() && ends(&effects).is_empty()
 }

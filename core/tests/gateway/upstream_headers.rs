@@ -6,13 +6,13 @@ use crate::support::*;
 
 /// Returns the forwarded head as sorted lines.
 fn upstream(request: &[(&str, &str)]) -> Vec<(String, String)> {
-    let mut gate = gate(json!({"phantom_token": null}));
-    let effects = gate.ask(1, &head("GET", request), NOW);
-    let edits = mutations(&effects).expect("forwarded");
+    let mut gateway = gateway(json!({"phantom_token": null}));
+    let effects = gateway.ask(1, &head("GET", request), NOW);
+    let mutations = mutations(&effects).expect("forwarded");
     let kept = request.iter().filter(|(name, _)| {
-        !edits.remove.iter().any(|gone| gone == name) && !edits.headers_to_set().any(|(set, _)| set == *name)
+        !mutations.remove.iter().any(|gone| gone == name) && !mutations.headers_to_set().any(|(set, _)| set == *name)
     });
-    let set = edits
+    let set = mutations
         .headers_to_set()
         .map(|(name, value)| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
     let mut lines: Vec<_> = kept
@@ -55,14 +55,14 @@ fn a_cookie_header_of_ours_alone_goes_away_whole() {
 fn cookies_that_are_to_be_dropped_do_not_reach_the_api_and_the_others_do_byte_for_byte() {
     let drop = json!({"bff_token": {"drop_cookies": ["sso", "sso.sig"], "allow_tokens": true}});
     let cookie_of = |lines: &[(&str, &str)]| {
-        let mut gate = gate(drop.clone());
-        let effects = gate.ask(1, &head("GET", lines), NOW);
+        let mut gateway = gateway(drop.clone());
+        let effects = gateway.ask(1, &head("GET", lines), NOW);
         let (_, id) = flight(&effects).unwrap();
-        let effects = gate.on_introspection(id, &active(json!({"exp": NOW + 100})), NOW);
-        let edits = mutations(&effects).expect("forwarded");
-        let left = edits.headers_to_set().find(|(name, _)| *name == "cookie");
+        let effects = gateway.on_introspection(id, &active(json!({"exp": NOW + 100})), NOW);
+        let mutations = mutations(&effects).expect("forwarded");
+        let left = mutations.headers_to_set().find(|(name, _)| *name == "cookie");
         let left = left.map(|(_, value)| String::from_utf8(value.to_vec()).unwrap());
-        (left, edits.remove.iter().any(|name| name == "cookie"))
+        (left, mutations.remove.iter().any(|name| name == "cookie"))
     };
     let ours = at("token");
     let with = |cookies: &str| cookie_of(&[("cookie", &format!("{ours}; {cookies}"))]);

@@ -113,7 +113,7 @@ unsafe extern "C" {
 /// # Safety
 /// Envoy's function of this name has the type `F`, which is that of a function.
 unsafe fn find<F>(name: &CStr) -> Option<F> {
-    // SAFETY: a null handle is the default search order; the name ends with a zero byte.
+    // SAFETY: a null handle is the default search order, and the name ends with a zero byte.
     let symbol = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
     // SAFETY: the contract of this function. A pointer to a function is as large as one to data.
     (!symbol.is_null()).then(|| unsafe { std::mem::transmute_copy(&symbol) })
@@ -165,7 +165,7 @@ callbacks! {
     headers_size = http_get_headers_size(filter: FilterPtr, kind: HeaderType) -> usize;
     /// Fills as many lines.
     headers = http_get_headers(filter: FilterPtr, kind: HeaderType, lines: *mut Header<'_>) -> bool;
-    /// The `index`th value of a name; also the number of its values. `false`: there is none.
+    /// The `index`th value of a name, and the number of its values. `false`: there is none.
     header = http_get_header(
         filter: FilterPtr, kind: HeaderType, name: Buffer<'_>, value: *mut Buffer<'_>, index: usize, count: *mut usize
     ) -> bool;
@@ -174,8 +174,8 @@ callbacks! {
     /// Adds a value.
     add_header = http_add_header(filter: FilterPtr, kind: HeaderType, name: Buffer<'_>, value: Buffer<'_>) -> bool;
 
-    /// Sends a local reply. In a hook of the request's head, after the hook; otherwise at once, and the filter may be
-    /// destroyed inside the call.
+    /// Sends a local reply. In a hook of the request's head, Envoy sends it after the hook. Otherwise Envoy sends it at
+    /// once, and the filter may be destroyed inside the call.
     send_response = http_send_response(
         filter: FilterPtr, status: u32, headers: *const Header<'_>, count: usize, body: Buffer<'_>, details: Buffer<'_>
     );

@@ -149,7 +149,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_http_callout_don
     let configuration = unsafe { configuration(module) };
     catch(|| {
         // SAFETY: Envoy has filled both arrays, and they live until the hook returns.
-        let (head, body) = unsafe { (response_head(headers, headers_count), joined(chunks, chunks_count)) };
+        let (head, body) = unsafe { (response_head(headers, headers_count), join_chunks(chunks, chunks_count)) };
         let response = (result == SUCCESS).then(|| (http_status(&head), body.as_slice()));
         configuration.on_ended_sessions(response);
     });
@@ -188,7 +188,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     module: *const c_void,
     _end_of_stream: bool,
 ) -> u32 {
-    // SAFETY: Envoy has passed both pointers; the worker drops the head before it changes headers.
+    // SAFETY: Envoy has passed both pointers, and the worker drops the head before it changes headers.
     unsafe {
         in_stream(filter, module, |envoy, stream| {
             status(stream.on_request(envoy, envoy.request_head()))
@@ -258,7 +258,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_http_callout_done(
 ) {
     let hook = |envoy: &FilterHook, stream: &Stream| {
         // SAFETY: Envoy has filled both arrays, and they live until the hook returns.
-        let (head, body) = unsafe { (response_head(headers, headers_count), joined(chunks, chunks_count)) };
+        let (head, body) = unsafe { (response_head(headers, headers_count), join_chunks(chunks, chunks_count)) };
         let response = match result {
             SUCCESS => IntrospectionResponse::Http {
                 status: http_status(&head),
@@ -304,7 +304,7 @@ unsafe fn response_head<'a>(headers: *const Header<'a>, count: usize) -> Request
 
 /// # Safety
 /// Envoy has filled the array, which may be null if it is empty.
-unsafe fn joined(chunks: *const Buffer<'_>, count: usize) -> Vec<u8> {
+unsafe fn join_chunks(chunks: *const Buffer<'_>, count: usize) -> Vec<u8> {
     // SAFETY: the contract of this function.
     let chunks = unsafe { array(chunks, count) };
     // SAFETY: as above.

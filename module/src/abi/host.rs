@@ -109,7 +109,7 @@ fn write_line(level: Level, message: fmt::Arguments<'_>) {
     // SAFETY: from any thread.
     if unsafe { callbacks::log_enabled(level) } {
         let message = message.to_string();
-        // SAFETY: from any thread; the message is copied.
+        // SAFETY: from any thread, and the message is copied.
         unsafe { callbacks::log(level, Buffer::of(message.as_bytes())) };
     }
 }
@@ -146,7 +146,7 @@ fn call_out(of: *mut std::ffi::c_void, send: HttpCallout, request: &CalloutReque
     let timeout_ms = u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX);
     let (cluster, body) = (Buffer::of(request.cluster.as_bytes()), Buffer::of(request.body));
     let result = with_lines(request.headers, |lines, count| {
-        // SAFETY: the pointer is that of a hook on its thread; everything else lives until the call returns.
+        // SAFETY: the pointer is that of a hook on its thread, and everything else lives until the call returns.
         unsafe { send(of, &raw mut number, cluster, lines, count, body, timeout_ms) }
     });
     (result == SUCCESS).then_some(number)
@@ -176,7 +176,7 @@ impl EnvoyConfiguration for ConfigHook {
         let subscribe =
             callbacks::subscribe_secret().ok_or("`sds` needs Envoy 1.40 or later: write `env` or `inline`")?;
         let (name, source) = (Buffer::of(name.as_bytes()), Buffer::of(source.as_bytes()));
-        // SAFETY: the pointer is that of the hook that creates the configuration; name and source are copied.
+        // SAFETY: the pointer is that of the hook that creates the configuration, and name and source are copied.
         match unsafe { subscribe(self.0, name, source) } {
             0 => Err("Envoy rejected the `sds` secret, and says why in its log: correct `name` or `sds_config`"),
             id => Ok(SecretId(id)),

@@ -38,9 +38,9 @@ fn has_metadata(filter: FilterPtr, namespace: Buffer<'_>, name: &str) -> bool {
     if count == 0 {
         return false;
     }
-    // SAFETY: as above; Envoy fills as many keys as it has just counted.
+    // SAFETY: as above, and Envoy fills as many keys as it has just counted.
     let is_filled = unsafe { callbacks::metadata_keys(filter, ROUTE_METADATA, namespace, keys.as_mut_ptr()) };
-    // SAFETY: Envoy has filled them, and they live until the hook returns; otherwise they are empty.
+    // SAFETY: Envoy has filled them, and they live until the hook returns. Otherwise they are empty.
     is_filled && keys.iter().any(|key| unsafe { key.bytes() } == name.as_bytes())
 }
 
@@ -92,7 +92,7 @@ impl EnvoyStream for FilterHook {
     fn mutate_request_headers(&self, mutations: &HeaderMutations) {
         let set = |name: &str, value: Buffer<'_>| {
             let name = Buffer::of(name.as_bytes());
-            // SAFETY: the pointer is that of a hook; name and value are copied.
+            // SAFETY: the pointer is that of a hook, and name and value are copied.
             unsafe { callbacks::set_header(self.ptr(), HeaderType::Request, name, value) };
         };
         for name in &mutations.remove {
@@ -111,7 +111,7 @@ impl EnvoyStream for FilterHook {
         let mut value = Buffer::EMPTY;
         // SAFETY: the pointer is that of a hook, and the value has a place.
         let is_known = unsafe { get(self.ptr(), id.0, &raw mut value) };
-        // SAFETY: if Envoy has filled it, it lives until the hook returns; otherwise it is empty.
+        // SAFETY: if Envoy has filled it, it lives until the hook returns. Otherwise it is empty.
         let value = unsafe { value.bytes() };
         if is_known { value } else { &[] }
     }
@@ -138,7 +138,7 @@ impl EnvoyStream for FilterHook {
         let lines = self.values(HeaderType::Response, CACHE_CONTROL);
         if cache_control::is_for_anybody(lines) {
             let (name, value) = (Buffer::of(CACHE_CONTROL.as_bytes()), Buffer::of(b"private"));
-            // SAFETY: the pointer is that of a hook; name and value are copied.
+            // SAFETY: the pointer is that of a hook, and name and value are copied.
             unsafe { callbacks::add_header(self.ptr(), HeaderType::Response, name, value) };
         }
     }

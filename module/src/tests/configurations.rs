@@ -91,7 +91,7 @@ fn a_configuration_may_be_destroyed_by_the_thread_of_the_module_that_wakes_it() 
 
 #[test]
 fn a_configuration_that_is_only_validated_starts_nothing() {
-    let envoy = Envoy::start(Version::V140, 1, |_| Answer::Never);
+    let envoy = Envoy::start(Version::V140, 1, |_| CalloutPlan::Never);
     envoy.validate();
     let place = envoy.configure(&configuration("validated")).expect("a configuration");
     assert_eq!((envoy.schedulers(), envoy.configurations()), (0, 1));
@@ -100,7 +100,7 @@ fn a_configuration_that_is_only_validated_starts_nothing() {
 
 #[test]
 fn an_invalid_configuration_is_rejected_with_a_line_and_leaves_nothing() {
-    let envoy = Envoy::start(Version::V140, 1, |_| Answer::Never);
+    let envoy = Envoy::start(Version::V140, 1, |_| CalloutPlan::Never);
     assert!(envoy.configure(r#"{"phantom_token": {"cluster": ""}}"#).is_none());
     assert!(
         envoy

@@ -83,8 +83,8 @@ fn one_configuration_polls_for_all_and_the_next_one_when_it_has_ended() {
             assert!(callout.cluster.starts_with("admin-"));
             count.fetch_add(1, Ordering::SeqCst);
             match has_ended.load(Ordering::SeqCst) {
-                0 => Answer::Http(AT_ONCE, 200, EndedSessions::new(100, 0).to_json("0")),
-                _ => Answer::Http(AT_ONCE, 200, list()),
+                0 => CalloutPlan::Http(AT_ONCE, 200, EndedSessions::new(100, 0).to_json("0")),
+                _ => CalloutPlan::Http(AT_ONCE, 200, list()),
             }
         });
         let mut places: Vec<_> = (0..3)

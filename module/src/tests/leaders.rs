@@ -54,7 +54,7 @@ impl Round {
         killed.push(Arc::clone(request));
     }
 
-    fn answer(&self, callout: &Callout) -> Answer {
+    fn answer(&self, callout: &Callout) -> CalloutPlan {
         const CANNOT_CREATE_REQUEST: u32 = 4;
         let request = callout.request.as_ref().expect("an introspection belongs to a request");
         let before = self.callouts.fetch_add(1, Ordering::SeqCst);
@@ -62,7 +62,7 @@ impl Round {
         match self.step {
             Step::CalloutIsOut if is_first => {
                 self.kill(request, 0);
-                Answer::Never
+                CalloutPlan::Never
             }
             Step::BeforeTheResponse if is_first => {
                 self.kill(request, 2);
@@ -74,14 +74,14 @@ impl Round {
             }
             Step::EachSuccessor if before < REQUESTS - 1 => {
                 self.kill(request, before % 2);
-                Answer::Never
+                CalloutPlan::Never
             }
             Step::SuccessorIsRefused if is_first => {
                 self.kill(request, 1);
-                Answer::Never
+                CalloutPlan::Never
             }
-            Step::SuccessorIsRefused if before == 1 => Answer::Refused(CANNOT_CREATE_REQUEST),
-            Step::ByAnotherThread if is_first => Answer::Never,
+            Step::SuccessorIsRefused if before == 1 => CalloutPlan::NotSent(CANNOT_CREATE_REQUEST),
+            Step::ByAnotherThread if is_first => CalloutPlan::Never,
             Step::CalloutIsOut
             | Step::BeforeTheResponse
             | Step::AfterTheResponse

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::abi::simulation::{
-    Answer, Callout, Envoy, FinishedSpan, Gate, Head, Outcome, Plan, Upstream, Version, When,
+    Callout, CalloutPlan, Envoy, FinishedSpan, Gate, Head, Outcome, Plan, Upstream, Version, When,
 };
 
 /// A configuration with an introspection stage of its own: tests run beside each other in one process, which has one memory
@@ -67,21 +67,21 @@ fn start_without_first_response(version: Version) -> (Envoy, Arc<AtomicUsize>) {
     let made = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&made);
     let envoy = Envoy::start(version, 2, move |callout| match count.fetch_add(1, Ordering::SeqCst) {
-        0 => Answer::Never,
+        0 => CalloutPlan::Never,
         _ => active(AT_ONCE, callout),
     });
     (envoy, made)
 }
 
 /// The token is active, and its subject is the token with this prefix.
-fn active(when: When, callout: &Callout) -> Answer {
+fn active(when: When, callout: &Callout) -> CalloutPlan {
     let token = token(callout);
     let body = format!(r#"{{"active": true, "sub": "user-of-{token}", "exp": 4000000000}}"#);
-    Answer::Http(when, 200, body)
+    CalloutPlan::Http(when, 200, body)
 }
 
-fn inactive(when: When) -> Answer {
-    Answer::Http(when, 200, r#"{"active": false}"#.to_owned())
+fn inactive(when: When) -> CalloutPlan {
+    CalloutPlan::Http(when, 200, r#"{"active": false}"#.to_owned())
 }
 
 const AT_ONCE: When = When::Turns(0);

@@ -77,7 +77,7 @@ fn a_reply_in_the_hook_of_the_request_ends_it_after_the_hook() {
 fn a_callout_that_is_not_sent_refuses_the_request_in_its_own_hook() {
     const CLUSTER_NOT_FOUND: u32 = 2;
     for version in Version::ALL {
-        let envoy = Envoy::start(version, 1, |_| Answer::Refused(CLUSTER_NOT_FOUND));
+        let envoy = Envoy::start(version, 1, |_| CalloutPlan::NotSent(CLUSTER_NOT_FOUND));
         let place = envoy.configure(&configuration("not sent")).expect("a configuration");
         assert_refused(&envoy.send(&place, plan(0, "token")).outcome(), 502);
         assert!(
@@ -95,7 +95,7 @@ fn a_callout_whose_stream_is_reset_refuses_all_that_wait_for_it() {
     for version in Version::ALL {
         let gate = Arc::new(Gate::default());
         let opens = Arc::clone(&gate);
-        let envoy = Envoy::start(version, 2, move |_| Answer::Reset(gated(&opens)));
+        let envoy = Envoy::start(version, 2, move |_| CalloutPlan::Reset(gated(&opens)));
         let place = envoy.configure(&configuration("reset")).expect("a configuration");
         let requests = [0, 1].map(|worker| {
             let request = envoy.send(&place, plan(worker, "token"));
@@ -229,7 +229,7 @@ fn an_event_that_is_scheduled_before_the_end_of_its_request_and_comes_after_it_r
 #[test]
 fn an_envoy_that_exits_leaves_nothing_of_the_requests_that_wait() {
     for version in Version::ALL {
-        let envoy = Envoy::start(version, 4, |_| Answer::Never);
+        let envoy = Envoy::start(version, 4, |_| CalloutPlan::Never);
         let place = envoy.configure(&configuration("exit")).expect("a configuration");
         let requests: Vec<_> = (0..16)
             .map(|index| envoy.send(&place, plan(index % 4, &format!("{version:?}-{}", index % 3))))

@@ -92,9 +92,9 @@ fn an_introspection_has_a_span_below_that_of_its_request() {
             let parent = callout.head.get("traceparent").map(str::to_owned);
             server.lock().expect("no test panicked here").push(parent);
             match token(callout) {
-                "busy" => Answer::Http(AT_ONCE, 503, String::new()),
-                "reset" => Answer::Reset(AT_ONCE),
-                "lost" => Answer::Refused(2),
+                "busy" => CalloutPlan::Http(AT_ONCE, 503, String::new()),
+                "reset" => CalloutPlan::Reset(AT_ONCE),
+                "lost" => CalloutPlan::NotSent(2),
                 _ => active(AT_ONCE, callout),
             }
         });
@@ -137,7 +137,7 @@ fn an_introspection_has_a_span_below_that_of_its_request() {
 #[test]
 fn the_span_of_an_introspection_ends_with_its_request() {
     for version in Version::ALL {
-        let envoy = Envoy::start(version, 1, |_| Answer::Never);
+        let envoy = Envoy::start(version, 1, |_| CalloutPlan::Never);
         let place = envoy.configure(&configuration("canceled")).expect("a configuration");
         let request = envoy.send(&place, traced("token", &format!("00-{TRACE}-b7ad6b7169203331-01")));
         request.wait_until_paused();

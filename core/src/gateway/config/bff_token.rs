@@ -59,9 +59,9 @@ struct RawEndedSessions {
     /// Path of the list. If the service has several applications: `/ended-sessions/<application>`.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// Time between two polls, in seconds. The filter refuses an ended session within this time and the duration of a poll, or
-    /// one second later if several replicas of the service share Redis. Without Redis, each replica knows only the sessions that
-    /// it ended itself, so it takes until the filter polls that replica.
+    /// Time between two polls, in seconds. The filter refuses an ended session within this time and the duration of a poll,
+    /// or one second later if several replicas of the service share Redis. Without Redis, each replica knows only the
+    /// sessions that it ended itself, so it takes until the filter polls that replica.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
@@ -116,11 +116,11 @@ enum CookiePaths {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBffToken {
-    /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). Must equal `cookie_name_prefix` of the
-    /// service.
+    /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). Must equal `cookie_name_prefix` of
+    /// the service.
     cookie_name_prefix: String,
-    /// Key ring that opens the cookies: comma-separated keys, each of 64 hexadecimal digits or of 32 bytes in base64. Must contain
-    /// every key of the service's key ring, whose first key seals.
+    /// Key ring that opens the cookies: comma-separated keys, each of 64 hexadecimal digits or of 32 bytes in base64. Must
+    /// contain every key of the service's key ring, whose first key seals.
     encryption_key: Source,
     /// Origins whose pages may call the API, such as `https://www.example.com`. At least one is required.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
@@ -138,27 +138,27 @@ pub(super) struct RawBffToken {
     /// (`Sec-Fetch-Site: same-site`) is accepted without an Origin.
     #[serde(default)]
     allow_navigation: bool,
-    /// Whether the filter also accepts cookies that are sealed in the format of version 1. Must equal `accept_v1_cookies` of the
-    /// service.
+    /// Whether the filter also accepts cookies that are sealed in the format of version 1. Must equal `accept_v1_cookies` of
+    /// the service.
     #[serde(default)]
     accept_v1_cookies: bool,
     /// Cookie name prefixes, which browsers enforce. Must equal `cookie_hardening` of the service.
     #[serde(default)]
     cookie_hardening: NamePrefixes,
-    /// `Path` attribute of the refresh token cookie and the ID token cookie. Their names depend on it. Must equal `cookie_paths`
-    /// of the service.
+    /// `Path` attribute of the refresh token cookie and the ID token cookie. Their names depend on it. Must equal
+    /// `cookie_paths` of the service.
     #[serde(default)]
     cookie_paths: CookiePaths,
-    /// `Domain` attribute of the cookies. Their names depend on it. Must equal `cookie_domain` of the service. If unset, the cookies
-    /// have no `Domain`.
+    /// `Domain` attribute of the cookies. Their names depend on it. Must equal `cookie_domain` of the service. If unset, the
+    /// cookies have no `Domain`.
     cookie_domain: Option<String>,
     /// Names of further cookies that the filter does not forward to the API, such as a single sign-on cookie that the
     /// authorization server sets for the parent domain. The filter never forwards the cookies of the service.
     #[serde(default)]
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
-    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys, and http
-    /// origins of every host; otherwise http origins of `localhost` and of names below it only.
+    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys,
+    /// and http origins of every host. Otherwise it accepts http origins of `localhost` and of names below it only.
     #[serde(default)]
     demo: bool,
 }
@@ -195,7 +195,7 @@ impl RawBffToken {
             return Err(ConfigError::new(
                 "bff_token.drop_cookies",
                 format!(
-                    "invalid name `{name}`: write the name of a cookie that the BFF does not set; its own never reach the API"
+                    "invalid name `{name}`: write the name of a cookie that the BFF does not set, since its own never reach the API"
                 ),
             ));
         }

@@ -10,7 +10,7 @@ use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::{Secrets, Source};
 use crate::gateway::requirement::{Requirement, is_scope};
 
-/// The maximum of `token_cache_seconds`.
+/// The maximum of `token_cache_seconds`, in seconds.
 pub(crate) const MAX_CACHE_SECONDS: u64 = 86_400;
 
 /// Valid configuration of the introspection stage.
@@ -85,11 +85,11 @@ pub enum ClientAuthentication {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, certificate), and forwards it unchanged.
-    /// The API validates it.
+    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, certificate), and forwards it
+    /// unchanged. The API validates it.
     Pass,
-    /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active and
-    /// the response contains no JWT.
+    /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active
+    /// and the response contains no JWT.
     Introspect,
 }
 
@@ -114,18 +114,18 @@ pub(super) struct RawPhantomToken {
     response: Response,
     /// Issuer of signed introspection responses. Required if `response` is `rfc9701`, and not allowed otherwise.
     issuer: Option<String>,
-    /// Claims that the API receives in headers instead of a token. Required if `response` is `claims` or `rfc9701`, and not allowed
-    /// otherwise.
+    /// Claims that the API receives in headers instead of a token. Required if `response` is `claims` or `rfc9701`, and not
+    /// allowed otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// Maximum time for which the filter caches an introspection response, in seconds. The response's `exp` shortens this time, and
-    /// so does its `Cache-Control` unless `ignore_cache_control` is `true`. The filter caches a response about an inactive token for
-    /// at most 5 seconds.
+    /// Maximum time for which the filter caches an introspection response, in seconds. The response's `exp` shortens this
+    /// time, and so does its `Cache-Control` unless `ignore_cache_control` is `true`. The filter caches a response about an
+    /// inactive token for at most 5 seconds.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
-    /// Whether `Cache-Control` does not shorten the time for which the filter caches an introspection response. Some authorization
-    /// servers forbid caching in every response, whatever it is.
+    /// Whether `Cache-Control` does not shorten the time for which the filter caches an introspection response. Some
+    /// authorization servers forbid caching in every response, whatever it is.
     #[serde(default)]
     ignore_cache_control: bool,
     /// Maximum number of introspection responses about active tokens that each worker caches. The same number again applies to
@@ -138,11 +138,11 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
-    /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes. The
-    /// native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in Envoy's shared
-    /// data, beside what each worker caches. Entry points with the same introspection settings share them, apart from what they
-    /// require of a token. In the native module, the size applies to each group of such entry points. 0: workers share nothing. It
-    /// does not concern `/authorize`.
+    /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes.
+    /// The native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in
+    /// Envoy's shared data, beside what each worker caches. Entry points with the same introspection settings share them,
+    /// apart from what they require of a token. In the native module, the size applies to each group of such entry points. 0:
+    /// workers share nothing. It does not concern `/authorize`.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,
@@ -151,8 +151,8 @@ pub(super) struct RawPhantomToken {
     required_scopes: Vec<String>,
     /// Audience that every access token must have. If unset, any.
     required_audience: Option<String>,
-    /// Namespace of the route metadata with `required_scopes` and `required_audience`. If set, every route must have this metadata.
-    /// If unset, routes have no further requirements.
+    /// Namespace of the route metadata with `required_scopes` and `required_audience`. If set, every route must have this
+    /// metadata. If unset, routes have no further requirements.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
     /// Whether a bearer token must be bound to the client certificate of its connection (RFC 8705, section 3.1).
@@ -162,8 +162,8 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
-    /// What the filter does with an access token that is a JWT. If unset: `pass` if `response` is `auto`; otherwise `introspect`, which
-    /// is then the only valid value.
+    /// What the filter does with an access token that is a JWT. If unset: `pass` if `response` is `auto`, and otherwise
+    /// `introspect`, which is then the only valid value.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 
@@ -189,12 +189,12 @@ impl RawPhantomToken {
                 "empty: write the namespace of the route metadata, for example `bff_filter`, or remove the field",
             ));
         }
-        not_empty(
+        check_not_empty(
             "phantom_token.cluster",
             &self.cluster,
             "empty: write the name of an Envoy cluster",
         )?;
-        not_empty(
+        check_not_empty(
             "phantom_token.client_id",
             &self.client_id,
             "empty: write the `client_id` of the client that introspects",
@@ -216,26 +216,26 @@ impl RawPhantomToken {
             client_authentication: self.client_authentication,
             cluster: self.cluster,
             client_id: self.client_id,
-            cache_seconds: in_range(
+            cache_seconds: check_range(
                 "phantom_token.token_cache_seconds",
                 self.token_cache_seconds,
                 0,
                 MAX_CACHE_SECONDS,
             )?,
             ignore_cache_control: self.ignore_cache_control,
-            cache_entries: usize_in_range(
+            cache_entries: check_usize_range(
                 "phantom_token.token_cache_entries",
                 self.token_cache_entries,
                 1,
                 1_000_000,
             )?,
-            cache_bytes: usize_in_range(
+            cache_bytes: check_usize_range(
                 "phantom_token.token_cache_bytes",
                 self.token_cache_bytes,
                 1,
                 512 * 1024 * 1024,
             )?,
-            shared_cache_bytes: usize_in_range(
+            shared_cache_bytes: check_usize_range(
                 "phantom_token.shared_cache_bytes",
                 self.shared_cache_bytes,
                 0,
@@ -248,7 +248,7 @@ impl RawPhantomToken {
             route_metadata: self.route_metadata,
             require_certificate_binding: self.require_certificate_binding,
             response,
-            timeout_ms: in_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
+            timeout_ms: check_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
             introspect_jwts,
         })
     }
@@ -262,25 +262,25 @@ struct Endpoint {
 
 impl Endpoint {
     fn parse(url: &str) -> Result<Self, ConfigError> {
-        let fault = || {
+        let invalid = || {
             ConfigError::new(
                 "phantom_token.introspection_endpoint",
                 "invalid URL: write an http or https URL without credentials or fragment, for example `https://login.example.com/oauth/v2/oauth-introspect`",
             )
         };
-        let uri: http::Uri = url.parse().map_err(|_| fault())?;
+        let uri: http::Uri = url.parse().map_err(|_| invalid())?;
         let scheme = match uri.scheme_str() {
             Some("https") => "https",
             Some("http") => "http",
-            _ => return Err(fault()),
+            _ => return Err(invalid()),
         };
         let authority = uri
             .authority()
             .filter(|authority| !authority.as_str().contains('@'))
-            .ok_or_else(fault)?;
-        let path = uri.path_and_query().ok_or_else(fault)?;
+            .ok_or_else(invalid)?;
+        let path = uri.path_and_query().ok_or_else(invalid)?;
         if url.contains('#') {
-            return Err(fault());
+            return Err(invalid());
         }
         Ok(Self {
             scheme,
@@ -290,7 +290,7 @@ impl Endpoint {
     }
 }
 
-fn not_empty(field: &str, value: &str, message: &str) -> Result<(), ConfigError> {
+fn check_not_empty(field: &str, value: &str, message: &str) -> Result<(), ConfigError> {
     if value.is_empty() {
         Err(ConfigError::new(field, message))
     } else {
@@ -298,7 +298,7 @@ fn not_empty(field: &str, value: &str, message: &str) -> Result<(), ConfigError>
     }
 }
 
-fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+fn check_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
     if (least..=most).contains(&value) {
         Ok(value)
     } else {
@@ -309,8 +309,8 @@ fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, Confi
     }
 }
 
-fn usize_in_range(field: &str, value: u64, least: u64, most: u64) -> Result<usize, ConfigError> {
-    let value = in_range(field, value, least, most)?;
+fn check_usize_range(field: &str, value: u64, least: u64, most: u64) -> Result<usize, ConfigError> {
+    let value = check_range(field, value, least, most)?;
     usize::try_from(value).map_err(|_| ConfigError::new(field, "too large for this machine: write a smaller number"))
 }
 

@@ -60,7 +60,8 @@ pub struct ClaimToHeader {
     pub header_name: String,
     /// Member of the introspection response.
     pub claim_name: String,
-    /// Whether the filter refuses the request (HTTP 502) if the response lacks the claim. If `false`, the filter omits the header.
+    /// Whether the filter refuses the request (HTTP 502) if the response lacks the claim. If `false`, the filter omits the
+    /// header.
     #[serde(default)]
     pub required: bool,
 }
@@ -106,7 +107,7 @@ impl ResponseFormat {
                 return Err(ConfigError::new(
                     "phantom_token.claim_to_headers",
                     format!(
-                        "invalid header `{name}` or claim `{}`: write a header of your own with hyphens, for example `x-user-sub`, and a claim",
+                        "invalid header `{name}` or claim `{}`: write a header of letters, digits and hyphens that no proxy or server interprets, for example `x-user-sub`, and a claim",
                         header.claim_name
                     ),
                 ));

@@ -16,8 +16,8 @@ pub(super) enum Source {
     Env(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
     /// The secret itself, which everybody who can read Envoy's configuration then knows.
     Inline(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
-    /// A generic secret of Envoy's secret discovery service, which Envoy can replace without a new configuration. For the native
-    /// module with Envoy 1.40 or later. Envoy needs a `node` with an id and a cluster, and a document for each secret.
+    /// A generic secret of Envoy's secret discovery service, which Envoy can replace without a new configuration. For the
+    /// native module with Envoy 1.40 or later. Envoy needs a `node` with an id and a cluster, and a document for each secret.
     Sds(SdsSecret),
 }
 
@@ -67,7 +67,7 @@ impl Source {
             ),
             Self::Env(name) => {
                 let what = format!(
-                    "the environment variable {name} is missing or empty: set it for Envoy, for the proxy-wasm module also list it in vm_config.environment_variables.host_env_keys; for `/authorize`, set it for the service"
+                    "the environment variable {name} is missing or empty: set it for Envoy (for the proxy-wasm module, also list it in vm_config.environment_variables.host_env_keys), or, for `/authorize`, for the service"
                 );
                 (Zeroizing::new(secrets.env(&name).unwrap_or_default()), what)
             }

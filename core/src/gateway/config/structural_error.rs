@@ -1,4 +1,4 @@
-//! Errors of the configuration's structure. The JSON parser's own texts would name Rust's types, and could quote a secret.
+//! Errors of the configuration's structure. The JSON parser's own messages would name Rust's types, and could quote a secret.
 
 use serde::de::IgnoredAny;
 
@@ -24,7 +24,7 @@ pub(super) fn explain_structure(json: &[u8], error: &serde_path_to_error::Error<
     }
     let field = if path == "." { "configuration" } else { path.as_str() };
     if is_in_secret(field) {
-        // The parser's text would quote the secret.
+        // The parser's message would quote the secret.
         return ConfigError::new(field, format!("invalid type: write {SECRET}"));
     }
     let (what, expected) = text.rsplit_once(", expected ").unwrap_or((&text, ""));
@@ -42,7 +42,7 @@ pub(super) fn explain_structure(json: &[u8], error: &serde_path_to_error::Error<
         "u64" => "an integer",
         "a sequence" => describe_expected(field),
         structure if structure.starts_with("struct ") => "a JSON object",
-        // A string, which may be a value of an enumeration: for these the parser has texts of its own.
+        // A string, which may be a value of an enumeration: for these the parser has messages of its own.
         _ => "a string",
     };
     ConfigError::new(field, format!("invalid type: write {expected}"))
@@ -50,7 +50,7 @@ pub(super) fn explain_structure(json: &[u8], error: &serde_path_to_error::Error<
 
 /// Returns the error of what is not JSON, or more than one value.
 pub(super) fn explain_syntax(error: &serde_json::Error) -> ConfigError {
-    // The parser's text quotes nothing of the configuration.
+    // The parser's message quotes nothing of the configuration.
     ConfigError::new("configuration", format!("invalid JSON: {error}: write one JSON object"))
 }
 
@@ -81,7 +81,7 @@ fn find_quoted_after<'a>(prefix: &str, text: &'a str) -> Option<&'a str> {
     text.strip_prefix(prefix)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// Returns the parser's text without the position, which means nothing to those who wrote the configuration in YAML.
+/// Returns the parser's message without the position, which means nothing to those who wrote the configuration in YAML.
 fn strip_position(error: &serde_json::Error) -> String {
     let position = format!(" at line {} column {}", error.line(), error.column());
     let text = error.to_string();

@@ -1,4 +1,4 @@
-//! Introspection responses with an error status. The texts for the log and the access log are from a list that no
+//! Introspection responses with an error status. The strings for the log and the access log are from a list that no
 //! server can extend.
 
 use serde_json::Value;
@@ -10,13 +10,13 @@ use crate::gateway::config::{ClientAuthentication, PhantomToken};
 pub(crate) enum ErrorResponse {
     /// The authorization server does not recognize it as a token that can be introspected.
     NotIntrospectable,
-    /// Nothing: the cause is the client or the authorization server. The text is for the log.
+    /// Nothing: the cause is the client or the authorization server. The string is for the log.
     Failure(&'static str),
     /// Nothing: there was no response in time.
     TimedOut,
 }
 
-/// Returns the meaning of a response whose status is neither 200 nor 204.
+/// Returns the meaning of a response whose status is neither HTTP 200 nor HTTP 204.
 pub(crate) fn error_response(stage: &PhantomToken, status: u16, body: Option<&[u8]>) -> ErrorResponse {
     let code = body.and_then(oauth_error);
     match (status, code.as_deref()) {
@@ -55,9 +55,9 @@ fn rejected_client(stage: &PhantomToken, plain: &'static str, with_hint: &'stati
     }
 }
 
-/// Returns a text for each status that servers use, and one for each class of the others.
+/// Returns a string for each status that servers use, and one for each class of the others.
 fn failed_with(status: u16) -> &'static str {
-    macro_rules! texts {
+    macro_rules! strings {
         ($($status:literal)*) => {
             match status {
                 403 => "introspection failed: HTTP 403: the authorization server does not let this client introspect",
@@ -72,6 +72,6 @@ fn failed_with(status: u16) -> &'static str {
             }
         };
     }
-    texts!(201 202 301 302 303 307 308 400 402 404 405 406 407 408 409 410 411 412 413 414 415 421 422 425 426 429 431 451
+    strings!(201 202 301 302 303 307 308 400 402 404 405 406 407 408 409 410 411 412 413 414 415 421 422 425 426 429 431 451
         500 501 502 505 507 508 511 520 521 522 523 524 525 526 530)
 }

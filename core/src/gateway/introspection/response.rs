@@ -16,8 +16,8 @@ use crate::request::cache_control::lifetime;
 /// Maximum length of a response body, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Time for which an inactive response is cached, in seconds; at most `token_cache_seconds`. `Cache-Control` does not
-/// count: if `no-store` did, every request with an invalid token would cause an introspection.
+/// Time for which a response about an inactive token is cached, in seconds; at most `token_cache_seconds`.
+/// `Cache-Control` does not count: if `no-store` did, every request with an invalid token would cause an introspection.
 const INACTIVE_SECONDS: u64 = 5;
 
 /// What the host received for an introspection request.
@@ -47,7 +47,7 @@ pub enum IntrospectionOutcome {
         /// Time until which the state may be cached, in seconds since 1970.
         expires_at: u64,
     },
-    /// The response cannot be used. The text is for the log.
+    /// The response cannot be used. The string is for the log.
     Unusable(&'static str),
     /// There was no response in time.
     TimedOut,

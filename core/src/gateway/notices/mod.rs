@@ -20,12 +20,12 @@ const MIN_FAILED_POLLS: u64 = 2;
 /// Minimum number of introspection responses that forbid caching and are worth a line.
 const MIN_NOT_CACHED_RESPONSES: u64 = 3;
 
-/// What has happened since the last warnings.
+/// What has happened since the last warnings. Times are in seconds since 1970.
 #[derive(Default)]
 pub(crate) struct Notices {
     unknown_key: Vote<KeyId>,
     unknown_key_due: u64,
-    /// Largest difference of the clocks, in seconds.
+    /// Largest time since the expiry of a token that introspection calls active, in seconds.
     clocks_differ: Option<u64>,
     clocks_differ_due: u64,
     inactive: u64,
@@ -102,13 +102,14 @@ impl Notices {
         self.polls_failed_with = Some(status).filter(|status| *status != 0);
     }
 
-    /// A poll of the list of ended sessions succeeded.
-    pub(crate) fn ended_sessions_read(&mut self) {
+    /// Records that a poll of the list of ended sessions succeeded.
+    pub(crate) fn ended_sessions_polled(&mut self) {
         self.polls_failed = 0;
     }
 
     /// Returns the warnings that are due at the time `now`, in seconds since 1970. `requests` is the number of requests
-    /// with a session cookie since the start of the gateway, `list` the cluster of the list of ended sessions.
+    /// whose access token cookie was opened since the start of the gateway, `list` the cluster of the list of ended
+    /// sessions.
     pub(crate) fn due(
         &mut self,
         now: u64,
@@ -253,9 +254,13 @@ mod tests {
             requests: 101,
         };
         assert_eq!(due(&mut notices, 1000, 0), [origin], "one failed poll says nothing");
-        notices.ended_sessions_read();
+        notices.ended_sessions_polled();
         notices.ended_sessions_failed(0);
-        assert_eq!(due(&mut notices, 1000, 0), [], "nor do two with a good one in between");
+        assert_eq!(
+            due(&mut notices, 1000, 0),
+            [],
+            "nor do two with a successful one in between"
+        );
         notices.ended_sessions_failed(404);
         let failed = Notice::EndedSessionsFailed {
             failures: 2,

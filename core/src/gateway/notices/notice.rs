@@ -48,7 +48,7 @@ pub enum Notice {
         failures: u64,
         /// HTTP status of the last response; `None` if there was none.
         status: Option<u16>,
-        /// The Envoy cluster that was asked.
+        /// The Envoy cluster to which the polls are sent.
         cluster: String,
     },
 }
@@ -106,8 +106,8 @@ impl fmt::Display for Notice {
                 }
                 write!(
                     f,
-                    "): until one succeeds, sessions that have ended are accepted until their access tokens expire: check that \
-                     the cluster `{cluster}` leads to the admin listener of the service"
+                    "): until one succeeds, sessions that ended after the last successful one are accepted until their access \
+                     tokens expire or become inactive: check that the cluster `{cluster}` leads to the admin listener of the service"
                 )
             }
         }

@@ -8,8 +8,8 @@ use crate::encoding::hex;
 pub enum Ended {
     /// One session, by its random number.
     Session([u8; 16]),
-    /// All sessions that a login at the authorization server (`sid`) has at that time, and no later ones: servers that
-    /// keep their own session sign the user in again under the same `sid`.
+    /// All sessions that a login, which is the authorization server's own session (`sid`), has at that time, and no later
+    /// ones: a server whose own session continues signs the user in again under the same `sid`.
     Login(SubjectHash),
     /// All sessions that a user (`sub`) has at that time.
     User(SubjectHash),

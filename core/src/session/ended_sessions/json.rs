@@ -68,14 +68,14 @@ mod tests {
         let (read, version) = EndedSessions::from_json(json.as_bytes(), 10).unwrap();
         assert!(read.iter().eq(list.iter()) && read.len() == 3);
         assert_eq!(version, "7");
-        for bad in [
+        for invalid in [
             "",
             "[]",
             "{}",
             "{\"version\":\"1\"}",
             "{\"version\":\"1\",\"ended\":[[1,2]]}",
         ] {
-            assert!(EndedSessions::from_json(bad.as_bytes(), 10).is_none(), "{bad}");
+            assert!(EndedSessions::from_json(invalid.as_bytes(), 10).is_none(), "{invalid}");
         }
         let unknown = br#"{"version":"1","ended":[["x00",1],["s00",1],["sAB",1],["",1]]}"#;
         assert!(EndedSessions::from_json(unknown, 10).unwrap().0.is_empty());

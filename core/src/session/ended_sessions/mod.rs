@@ -1,7 +1,7 @@
 //! Sessions that were ended before their cookies expire: the user signed out, or the authorization server said so.
 //!
-//! A session lives only in cookies, so nothing can be deleted to end it. Instead its name is remembered for as long as
-//! its cookies could live. The service has the list, and the filter polls it from the service.
+//! A session lives only in cookies, so nothing can be deleted to end it. Instead its identifier is on a list for a
+//! configured time. The service has the list, and the filter polls it from the service.
 
 mod ended;
 mod json;

@@ -56,9 +56,9 @@ impl Config {
             labelled: Mutex::default(),
             callouts: Mutex::default(),
         });
-        // A copy, which dies with the hook.
+        // Bytes of its own, which die with the hook.
         let text = text.to_owned();
-        // SAFETY: the pointer lives until the configuration is destroyed, and the text until the hook returns.
+        // SAFETY: the pointer lives until the configuration is destroyed, and these bytes until the hook returns.
         let module = unsafe { hooks::config_new(config.pointer(), Buffer::of(b"bff"), Buffer::of(text.as_bytes())) };
         config.is_frozen.store(true, Ordering::SeqCst);
         config.module.store(module.cast_mut(), Ordering::SeqCst);
@@ -155,9 +155,9 @@ impl Config {
         assert_on(Name::Main);
         // SAFETY: the contract of this function: Envoy holds a count.
         let config = unsafe { weak(pointer) }.upgrade().expect("a live configuration");
-        let answer = (config.process.server)(callout);
-        if let Some(refusal) = answer.refusal() {
-            return Err(refusal);
+        let plan = (config.process.server)(callout);
+        if let Some(why) = plan.reason_not_sent() {
+            return Err(why);
         }
         let number = {
             let mut callouts = config.callouts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +167,7 @@ impl Config {
             number
         };
         let of = Arc::downgrade(&config);
-        answer.send(&config.process.main, move |response| {
+        plan.send(&config.process.main, move |response| {
             let Some(config) = of.upgrade() else { return };
             let mut callouts = config.callouts.lock().unwrap_or_else(PoisonError::into_inner);
             assert!(callouts.1.remove(&number), "a second response");

@@ -121,7 +121,7 @@ impl Filter {
         result
     }
 
-    /// Lets the request go on to the API, at once or out of a pause. It may end in here.
+    /// Lets the request continue to the API, at once or out of a pause. It may end in here.
     pub(super) fn resume(&self) {
         {
             let mut state = self.state();
@@ -165,7 +165,7 @@ impl Filter {
         let outcome = {
             let state = self.state();
             if state.has_ended {
-                assert_eq!(status, STOP_ITERATION, "a replaced response goes on");
+                assert_eq!(status, STOP_ITERATION, "a replaced response continues");
                 return;
             }
             assert_eq!(status, CONTINUE, "a response stops");
@@ -242,9 +242,9 @@ impl Filter {
     pub(super) fn call_out(&self, mut callout: Callout) -> Result<u64, u32> {
         assert!(!self.state().is_detached, "a callout after the end of its request");
         callout.request = Some(Arc::clone(&self.request));
-        let answer = (self.config.process.server)(&callout);
-        if let Some(refusal) = answer.refusal() {
-            return Err(refusal);
+        let plan = (self.config.process.server)(&callout);
+        if let Some(why) = plan.reason_not_sent() {
+            return Err(why);
         }
         let callout = {
             let mut state = self.state();
@@ -254,7 +254,7 @@ impl Filter {
             callout
         };
         let number = self.request.number;
-        answer.send(&self.request.worker, move |response| {
+        plan.send(&self.request.worker, move |response| {
             let Some(filter) = live(number) else { return };
             if !filter.state().callouts.remove(&callout) {
                 return;

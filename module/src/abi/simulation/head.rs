@@ -15,10 +15,10 @@ impl Head {
         Head(lines.iter().map(line).collect())
     }
 
-    /// Returns the first value of a name, as text.
+    /// Returns the first value of a name, as a string.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(of, _)| **of == *name.as_bytes())?;
-        Some(std::str::from_utf8(value).expect("text"))
+        Some(std::str::from_utf8(value).expect("UTF-8"))
     }
 
     pub(super) fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
@@ -37,7 +37,7 @@ impl Head {
         })
     }
 
-    /// Replaces all values of a name; removes it if the value is empty.
+    /// Replaces all values of a name, and removes it if the value is empty.
     pub(super) fn set(&mut self, name: &[u8], value: &[u8]) {
         let others = self.0.iter().filter(|(of, _)| **of != *name);
         self.0 = others.cloned().collect();

@@ -40,7 +40,7 @@ pub(crate) use self::head::Head;
 pub(crate) use self::process::Version;
 use self::process::{Counts, Held, Process};
 pub(crate) use self::request::{Fault, Outcome, Plan, Request, Upstream};
-pub(crate) use self::server::{Answer, Callout, Gate, When};
+pub(crate) use self::server::{Callout, CalloutPlan, Gate, When};
 pub(crate) use self::spans::FinishedSpan;
 
 /// A simulated Envoy.
@@ -63,7 +63,7 @@ impl Envoy {
     pub(crate) fn start(
         version: Version,
         workers: usize,
-        server: impl Fn(&Callout) -> Answer + Send + Sync + 'static,
+        server: impl Fn(&Callout) -> CalloutPlan + Send + Sync + 'static,
     ) -> Envoy {
         // SAFETY: the module returns a string that lives as long as the program.
         let abi = unsafe { CStr::from_ptr(hooks::program_init()) };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::dispatcher::Dispatcher;
-use super::server::{Answer, Callout};
+use super::server::{Callout, CalloutPlan};
 use super::spans::FinishedSpan;
 
 /// How Envoy destroys a request.
@@ -41,7 +41,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Waits in a call until `is_last`, if that is wanted.
+    /// If that is wanted, waits in a call until `is_last`.
     pub(super) fn wait(&self, is_last: impl Fn() -> bool) {
         if self.is_wanted.load(Ordering::SeqCst) {
             self.is_held.store(true, Ordering::SeqCst);
@@ -59,7 +59,7 @@ pub(super) struct Process {
     pub(super) held: Held,
     pub(super) main: Arc<Dispatcher>,
     pub(super) workers: Vec<Arc<Dispatcher>>,
-    pub(super) server: Box<dyn Fn(&Callout) -> Answer + Send + Sync>,
+    pub(super) server: Box<dyn Fn(&Callout) -> CalloutPlan + Send + Sync>,
     pub(super) counts: Counts,
     /// Lines of the log.
     pub(super) lines: Mutex<Vec<String>>,

@@ -21,7 +21,7 @@ pub(crate) struct Callout {
 
 /// What becomes of a callout.
 #[derive(Clone)]
-pub(crate) enum Answer {
+pub(crate) enum CalloutPlan {
     /// A response: its status, media type and body.
     Http(When, u16, String),
     /// Its stream is reset after the head.
@@ -29,7 +29,7 @@ pub(crate) enum Answer {
     /// It is sent, and nothing comes.
     Never,
     /// It is not sent: Envoy's number of the reason.
-    Refused(u32),
+    NotSent(u32),
 }
 
 /// When a response comes.
@@ -82,20 +82,20 @@ pub(super) struct Response {
     body: Vec<u8>,
 }
 
-impl Answer {
-    pub(super) fn refusal(&self) -> Option<u32> {
+impl CalloutPlan {
+    pub(super) fn reason_not_sent(&self) -> Option<u32> {
         match self {
-            Answer::Refused(why) => Some(*why),
-            Answer::Http(..) | Answer::Reset(_) | Answer::Never => None,
+            CalloutPlan::NotSent(why) => Some(*why),
+            CalloutPlan::Http(..) | CalloutPlan::Reset(_) | CalloutPlan::Never => None,
         }
     }
 
-    /// Calls `deliver` with the response on a thread of Envoy, if one comes.
+    /// If a response comes, calls `deliver` with it on a thread of Envoy.
     pub(super) fn send(self, dispatcher: &Arc<Dispatcher>, deliver: impl FnOnce(&Response) + Send + 'static) {
         const RESET: u32 = 1;
         let (when, response) = match self {
-            Answer::Never | Answer::Refused(_) => return,
-            Answer::Reset(when) => {
+            CalloutPlan::Never | CalloutPlan::NotSent(_) => return,
+            CalloutPlan::Reset(when) => {
                 let response = Response {
                     result: RESET,
                     head: Head::default(),
@@ -103,7 +103,7 @@ impl Answer {
                 };
                 (when, response)
             }
-            Answer::Http(when, status, body) => {
+            CalloutPlan::Http(when, status, body) => {
                 let status = status.to_string();
                 let response = Response {
                     result: SUCCESS,

@@ -20,7 +20,7 @@ const MISSING_REQUIRED_HEADERS: u32 = 1;
 /// Returns text of the module.
 pub(super) fn text(buffer: Buffer<'_>) -> String {
     // SAFETY: the module has filled the buffer, and it lives until its call returns.
-    String::from_utf8(unsafe { buffer.bytes() }.to_vec()).expect("text")
+    String::from_utf8(unsafe { buffer.bytes() }.to_vec()).expect("UTF-8")
 }
 
 fn with_head<T>(state: &mut State, kind: HeaderType, work: impl FnOnce(&mut Head) -> T) -> Option<T> {
@@ -46,12 +46,12 @@ symbols! {
 
     fn get_concurrency() -> u32 {
         assert_on(Name::Main);
-        u32::try_from(process::here().expect("Envoy").workers.len()).expect("a few")
+        u32::try_from(process::here().expect("a thread of Envoy").workers.len()).expect("a few")
     }
 
     fn is_validation_mode() -> bool {
         assert_on(Name::Main);
-        process::here().expect("Envoy").validates.load(Ordering::SeqCst)
+        process::here().expect("a thread of Envoy").validates.load(Ordering::SeqCst)
     }
 
     fn http_get_headers_size(filter: FilterPtr, kind: HeaderType) -> usize {
@@ -67,7 +67,7 @@ symbols! {
         // SAFETY: see above.
         let filter = unsafe { Filter::at(filter) };
         let fill = |head: &mut Head| for (index, line) in head.lines().enumerate() {
-            // SAFETY: the module has counted them; it reads no line after its head has changed.
+            // SAFETY: the module has counted them, and reads no line after its head has changed.
             unsafe { lines.add(index).cast::<Header<'_>>().write(line) };
         };
         with_head(&mut filter.state(), kind, fill).is_some()
