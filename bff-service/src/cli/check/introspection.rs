@@ -53,7 +53,7 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
     };
     report.not_tested.push(format!(
         "{introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
-         every API call gets HTTP 401 right after sign-in",
+         every API call gets HTTP 401 right after sign-in: sign in and call the API once to test it",
         config.client.id
     ));
 }

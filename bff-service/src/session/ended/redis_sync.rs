@@ -117,7 +117,8 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     Ok(found)
 }
 
-/// Reads recent entries before a login, so that the login begins after every logout before it. A failure is logged.
+/// Reads recent entries, so that a login begins after every logout before it, and a refresh sees a logout at another
+/// replica. A failure is logged.
 pub async fn catch_up(redis: &Redis, list: &List) {
     let _ = read(redis, list, clock::now().saturating_sub(OVERLAP_SECONDS)).await;
 }
