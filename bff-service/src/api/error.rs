@@ -1,4 +1,4 @@
-//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]; the details go to the log only.
+//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]. The details go to the log only.
 
 use std::borrow::Cow;
 

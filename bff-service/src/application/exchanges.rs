@@ -45,7 +45,7 @@ impl From<TimedOut> for OAuthError {
 /// The caller of an exchange, as the exchange sees it.
 pub struct Caller {
     waits: Weak<()>,
-    /// Later, the service may have answered it by the time it would get the result.
+    /// After this time, the service may have answered the caller before the result reaches it.
     surely_until: Instant,
 }
 

@@ -91,8 +91,8 @@ pub async fn follow(redis: Redis, list: List) {
     }
 }
 
-/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read;
-/// returns the new one.
+/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read.
+/// Returns the new one.
 async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Result<Option<String>, Unavailable> {
     let mut get = redis::cmd("GET");
     get.arg(redis.key(MARKER));
