@@ -4,7 +4,8 @@
 use bff_core::error_body::error_body;
 use bff_core::gateway::error_code::ErrorCode as Shared;
 
-/// While Redis is unavailable, the service polls it every second. It refreshes again three seconds after Redis is back.
+/// `Retry-After` of [`ErrorCode::RefreshUnavailable`]: while Redis is unavailable, the service sends a command every
+/// second, and refreshes again three seconds after Redis is back.
 const REDIS_RETRY_SECONDS: u16 = 5;
 
 /// The error code of a failed request.
@@ -17,25 +18,26 @@ pub enum ErrorCode {
         /// The time to wait, in seconds, if the authorization server sends one: the `Retry-After` of the response.
         retry_after: Option<u16>,
     },
-    /// The refresh token must not be used now: another replica may have used it, and Redis does not say. The same request may
-    /// succeed later.
+    /// The refresh token must not be used now: another replica may have used it, and Redis is unavailable or was so
+    /// a moment ago. The same request may succeed later.
     RefreshUnavailable,
     /// An error of the service, or of its configuration.
     ServerError,
-    /// An Origin, CSRF or cookie check failed.
+    /// A check of the Origin, Fetch Metadata, the CSRF value or a cookie failed.
     UnauthorizedRequest,
-    /// The request is malformed, or no login is pending for it.
+    /// The request is malformed or not allowed, no login is pending for it, or what the authorization server issued for
+    /// it is invalid.
     InvalidRequest,
     /// The body is too long.
     PayloadTooLarge,
     /// The media type of the body is not the expected one.
     UnsupportedMediaType,
-    /// The authorization server refused a back-channel request.
+    /// The authorization server refused a request, in the front channel or the back channel.
     AuthorizationError,
     /// The authorization server no longer accepts the access token.
     TokenExpired,
-    /// The session has ended: the authorization server no longer accepts its refresh token, or it was ended before its
-    /// cookies expired.
+    /// The session has expired, was ended before its cookies expired, or the authorization server no longer accepts its
+    /// refresh token.
     SessionExpired,
     /// The authorization server requires the user to sign in.
     LoginRequired,

@@ -6,7 +6,7 @@
 //! * [`cli`], [`server`]: the commands, the two listeners and the background tasks.
 //! * [`api`], [`authorize`]: the endpoints for browsers, and the gateway's decision for proxies.
 //! * [`application`]: a configured application, and the settings that the service reloads.
-//! * [`session`]: the content of the cookies, reading and writing them, and concurrent refreshes.
+//! * [`session`]: the content of the cookies, reading and writing them, concurrent refreshes, and ended sessions.
 //! * [`oauth`]: the OAuth and OpenID Connect client: metadata, grants, validation of responses.
 //! * [`config`]: the configuration file and its validation.
 //! * [`jose`], [`http_client`]: signatures, and HTTP requests.

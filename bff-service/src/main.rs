@@ -1,4 +1,5 @@
-//! `bff-service`: serves the BFF's endpoints, checks its configuration, or generates cookie keys.
+//! `bff-service`: serves the BFF's endpoints, checks its configuration, asks whether it is ready, or generates cookie
+//! keys.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -21,7 +22,7 @@ use bff_service::version::{COMMIT, VERSION};
 const NO_APPLICATION: &str = "missing application: configure one, or several as [applications.<name>]";
 
 fn main() -> ExitCode {
-    // Both TLS and signatures use this provider; without one the first connection would panic.
+    // Both TLS and signatures use this provider. Without one, the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("error: installing the TLS cryptography provider failed: another one is already installed");
         return ExitCode::FAILURE;

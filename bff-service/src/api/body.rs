@@ -73,7 +73,7 @@ fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
 
 /// Parses a body.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // The parser's message could quote the body; the position cannot.
+    // The parser's message could quote the body. The position cannot.
     serde_json::from_slice(body).map_err(|error| {
         ApiError::invalid(format!(
             "the request body is not the expected JSON: {:?} error at line {}, column {}",

@@ -28,5 +28,6 @@ pub(super) struct Call<'a> {
     pub(super) body: Bytes,
     /// Whether this is a HEAD request: it gets the headers of a GET, and changes nothing.
     pub(super) is_head: bool,
+    /// The time of the request, in seconds since 1970.
     pub(super) now: u64,
 }

@@ -14,7 +14,7 @@ use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{NoSession, RequestSession};
 
 /// Headers in which browsers mark a prefetch. The second one is that of older browsers.
-const PURPOSES: [HeaderName; 2] = [
+const PREFETCH_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
 ];
@@ -79,7 +79,10 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
         let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
     };
-    match PURPOSES.iter().any(|name| headers.get_all(name).any(is_prefetch)) {
+    match PREFETCH_HEADERS
+        .iter()
+        .any(|name| headers.get_all(name).any(is_prefetch))
+    {
         true => Err(ApiError::new(ErrorCode::Prefetch, "the request is a prefetch")),
         false => Ok(()),
     }

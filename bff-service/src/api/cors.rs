@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing: the page of the application and this API have different origins of one site.
+//! Cross-origin resource sharing: the pages of an application and the service have different origins of one site.
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -11,8 +11,8 @@ use crate::config::HeaderPattern;
 use bff_core::request::origin::CallerOrigin;
 
 /// Headers that a page may send in addition to the CSRF header and those of `cors_allowed_headers`, in lower case.
-/// Existing clients of this API send `token-handler-version` so that each request causes a preflight; `traceparent` and
-/// `tracestate` are those of W3C Trace Context.
+/// Existing pages send `token-handler-version` so that each request causes a preflight. `traceparent` and `tracestate`
+/// are those of W3C Trace Context.
 const ALLOWED_HEADERS: [&str; 6] = [
     "accept",
     "content-type",

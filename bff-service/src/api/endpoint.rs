@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use super::body::BodyKind;
 use crate::config::Config;
 
-/// An endpoint of the API.
+/// An endpoint of the service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Endpoint {
     /// `POST /login/start`
@@ -215,7 +215,7 @@ impl Endpoint {
         self.row().map_or(Method::GET, |(_, method, ..)| method.clone())
     }
 
-    /// Whether the endpoint answers HEAD like GET (RFC 9110, section 9.3.2). It does so only if GET has no side effect.
+    /// Whether the endpoint answers HEAD like GET, without a side effect (RFC 9110, section 9.3.2).
     fn has_head(self) -> bool {
         match self {
             Endpoint::Session | Endpoint::UserInfo | Endpoint::Claims | Endpoint::Jwks | Endpoint::Login => true,

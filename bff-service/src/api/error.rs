@@ -1,4 +1,4 @@
-//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]; the details go to the log only.
+//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]. The details go to the log only.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ pub(super) enum Reason {
     SessionEnded,
     /// The user was not active in time, or the session has expired.
     SessionExpired,
-    /// The authorization server no longer accepts the refresh token.
+    /// The authorization server no longer accepts the refresh token, or the session was ended during the refresh.
     RefreshTokenRefused,
     /// No login is pending in this browser, or none with this state.
     LoginUnknown,
@@ -89,7 +89,7 @@ impl ApiError {
         }
     }
 
-    /// HTTP 401: the Origin, the CSRF value or a cookie is invalid.
+    /// HTTP 401: a check of the Origin, Fetch Metadata, the CSRF value or a cookie failed.
     pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError::new(ErrorCode::UnauthorizedRequest, why)
     }

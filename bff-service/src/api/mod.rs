@@ -1,6 +1,6 @@
-//! The HTTP API (`docs/CONTRACT.md`, section 1).
+//! The HTTP endpoints (`docs/CONTRACT.md`, section 1).
 //!
-//! Every request passes through [`router`]: application, path, Origin and Fetch Metadata, preflight, method, body, and
+//! Every request passes through [`router`]: application, path, preflight, Origin and Fetch Metadata, method, body, and
 //! then the endpoint. `respond` builds every response. There is no other router with which a new endpoint could be
 //! registered to avoid the checks.
 //!

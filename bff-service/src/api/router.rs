@@ -26,7 +26,7 @@ use crate::session::cookies::response::SetCookies;
 use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 
-/// Registers the API of all applications in an actix application. While `is_draining` is true, each response closes
+/// Registers the endpoints of all applications in actix's `App`. While `is_draining` is true, each response closes
 /// its connection, so that the proxy sends no request on it when the service exits.
 pub fn configure(workers: Vec<Worker>, is_draining: Arc<AtomicBool>) -> impl FnOnce(&mut web::ServiceConfig) {
     let workers: Rc<[Worker]> = workers.into();
@@ -95,7 +95,8 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let is_preflight = request.method() == Method::OPTIONS;
 
     let result = match &route {
-        // A preflight is never refused: the browser stops a request of an origin that the response does not allow.
+        // A preflight at a known path is never refused: the browser stops a request of an origin that the response does
+        // not allow.
         Some(_) if is_preflight => Ok(Success::default()),
         None if is_preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Success::default()),
         route => dispatch(worker, request, origin, route.as_ref(), payload).await,
@@ -144,7 +145,7 @@ async fn dispatch(
             check_not_prefetch(headers)?;
             check_navigation(origin, headers)?;
         }
-        // A page must not call this endpoint. A server sends no Origin.
+        // A page of another origin must not call this endpoint. A server sends no Origin.
         Caller::AuthorizationServer if origin == CallerOrigin::Untrusted => {
             return Err(untrusted_origin(headers));
         }
@@ -205,7 +206,7 @@ async fn dispatch(
         } else if failure.error_code() == ErrorCode::UnauthorizedRequest
             && matches!(endpoint, Endpoint::Refresh | Endpoint::Touch | Endpoint::Logout)
         {
-            // The request had so many cookies of one name that the valid one was not among those that were read, or
+            // The request may have so many cookies of one name that the valid one is not among those that are read, or
             // cookies of different sessions: the next request should have fewer of them, including planted ones at
             // paths that sign-in does not reach.
             set_cookies.clear_repeated();

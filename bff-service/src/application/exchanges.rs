@@ -45,7 +45,7 @@ impl From<TimedOut> for OAuthError {
 /// The caller of an exchange, as the exchange sees it.
 pub struct Caller {
     waits: Weak<()>,
-    /// Later, the service may have answered it by the time it would get the result.
+    /// After this time, the service may have answered the caller before the result reaches it.
     surely_until: Instant,
 }
 
@@ -60,7 +60,7 @@ impl Caller {
         (waits, caller)
     }
 
-    /// Whether it will surely get a result that is there now.
+    /// Whether a result that is there now surely reaches it.
     pub fn is_waiting(&self) -> bool {
         self.waits.strong_count() > 0 && Instant::now() < self.surely_until
     }
@@ -78,7 +78,7 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
-    /// No exchange is in progress yet; `times` bounds each of them.
+    /// No exchange is in progress yet. `times` bounds each exchange.
     pub fn new(times: ExchangeTimes) -> Exchanges {
         let (jobs, begun) = mpsc::unbounded_channel();
         Exchanges {
@@ -113,7 +113,7 @@ impl Exchanges {
         F: Future<Output = T> + 'static,
         W: FnOnce(Rc<OAuthClient>, Caller) -> F + Send + 'static,
     {
-        // Dropped with this future, so also if the client disconnects.
+        // Dropped with this future, so also if the caller disconnects.
         let (_waits, caller) = Caller::new(self.times.wait);
         let result = self.begin_in_background(move |client| work(client, caller));
         timeout(self.times.wait, result).await.ok()?.ok()

@@ -21,7 +21,7 @@ pub struct LiveSettings {
 }
 
 impl LiveSettings {
-    /// Starts with the settings of `config`; the OAuth client reads its secret from `client_secret`.
+    /// Starts with the settings of `config`. The OAuth client reads its secret from `client_secret`.
     pub fn new(config: &Config, client_secret: &ClientSecret) -> LiveSettings {
         LiveSettings {
             cookie_keys: CookieKeys::new(config),

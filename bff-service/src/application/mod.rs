@@ -1,4 +1,4 @@
-//! An application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers
+//! A web application, with its own client at an authorization server, hosts, origins, cookies and keys. All workers
 //! share it.
 //!
 //! * [`routing`]: the requests that belong to it.
@@ -217,7 +217,7 @@ impl Application {
         fit::check(tokens, session, &self.cookies, &self.ended, self.lifetimes, now)
     }
 
-    /// Revokes the tokens of an ended session in the background. Only a shutdown waits for it.
+    /// Revokes these tokens in the background. Only a shutdown waits for it.
     pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         // The result is logged.
         drop(

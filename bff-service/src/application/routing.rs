@@ -7,7 +7,7 @@ use crate::config::Config;
 pub struct Routing {
     hosts: Vec<String>,
     endpoints_prefix: String,
-    /// Whether this is the only application.
+    /// Whether this is the only application, in a configuration without `[applications]`.
     is_only_application: bool,
 }
 

@@ -18,7 +18,7 @@ pub async fn introspect(
 ) -> IntrospectionResponse {
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     let make = || {
-        // The connection goes to the scheme of the URL, so no forwarded scheme is needed.
+        // The connection uses the scheme of the URL, so no forwarded scheme is needed.
         let is_sent = |name: &str| !name.starts_with(':') && name != FORWARDED_PROTO;
         let headers = request.headers.iter().filter(|(name, _)| is_sent(name));
         let made = headers.fold(oauth2::http::Request::post(&url), |made, (name, value)| {

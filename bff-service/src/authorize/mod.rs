@@ -1,5 +1,5 @@
 //! `/authorize`: the filter's rules for proxies that ask an HTTP service, such as Envoy's `ext_authz`, nginx's
-//! `auth_request` and Traefik's ForwardAuth. It is the second host of the [`Gateway`]; the first is the filter.
+//! `auth_request` and Traefik's ForwardAuth. It is the second host of the [`Gateway`], after the filter.
 //!
 //! * `decision`: the response to the proxy; [`introspection`]: introspection requests.
 //!
@@ -35,7 +35,8 @@ use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 use bff_core::request::values::Values;
 
-/// Registers `/authorize`, and all paths below it, if the application has rules for it.
+/// If the application has rules for `/authorize`, registers it and all paths below it. In a configuration with
+/// `[applications]`, the path is `/authorize/<name>`.
 pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
     let Some(rules) = application.live.authorize_rules() else {
         return;
@@ -93,7 +94,7 @@ struct Authorizer {
     next: Cell<StreamId>,
 }
 
-/// The connection of the client to the proxy, of which the service knows nothing. Therefore the gateway refuses a
+/// The connection of the caller to the proxy, of which the service knows nothing. Therefore the gateway refuses a
 /// certificate-bound token, and a route has no metadata.
 struct UnknownConnection;
 
@@ -136,7 +137,7 @@ impl Authorizer {
     async fn decide(self: Rc<Self>, request: &HttpRequest) -> Decision {
         let Some(head) = self.head(request) else {
             return server_error(
-                "the header of `authorize.method_header` is missing, empty or repeated: configure the proxy to set it",
+                "the header of `authorize.method_header` is missing, empty or repeated: configure the proxy to set it once",
             );
         };
         let stream = self.next.get().wrapping_add(1);

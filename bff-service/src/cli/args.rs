@@ -8,7 +8,7 @@ usage: bff-service [serve|check|ready] --config PATH
        bff-service keys generate|fingerprint
        bff-service --version
 
-  serve   serves the API (default)
+  serve   serves the BFF's endpoints (default)
   check   validates the configuration and the authorization server's metadata, and prints errors and warnings
   ready   asks the service that runs with this configuration whether it is ready; for health checks of containers
   keys    generates cookie keys, and prints the fingerprints of existing ones; see bff-service keys --help
@@ -23,9 +23,9 @@ environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=inf
 /// The command to run.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Serve the API.
+    /// Serve the BFF's endpoints.
     Serve,
-    /// Validate the configuration and the authorization server's metadata.
+    /// Validate the configuration, and check the authorization server and Redis.
     Check,
     /// Ask the running service whether it is ready.
     Ready,
@@ -35,7 +35,7 @@ pub enum Command {
     Version,
 }
 
-/// The command and its configuration file.
+/// Parses the arguments: the command and its configuration file.
 ///
 /// # Errors
 /// What is wrong with the arguments.

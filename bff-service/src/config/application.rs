@@ -57,7 +57,7 @@ pub struct Config {
     pub session: Session,
     /// `[redis]`.
     pub redis: Redis,
-    /// The name of the application, if there are several.
+    /// The name of the application, if the file has `[applications]`.
     name: Option<String>,
     pub(super) cookie_name_prefix: String,
     accept_v1_cookies: bool,
@@ -114,12 +114,12 @@ impl Config {
         }
     }
 
-    /// The name of the application, if there are several.
+    /// The name of the application, if the file has `[applications]`.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Whether this is the only application.
+    /// Whether this is the only application, in a file without `[applications]`.
     pub fn is_only_application(&self) -> bool {
         self.name.is_none()
     }
@@ -137,7 +137,7 @@ impl Config {
         (&self.authorization_server.issuer, &client.id, &client.trusted_audiences)
     }
 
-    /// The address of the API.
+    /// The address of the service's endpoints.
     pub fn api_address(&self) -> SocketAddr {
         self.parsed.api_address
     }
@@ -225,7 +225,7 @@ impl Config {
 
 /// Pages and their requests.
 impl Config {
-    /// The origins that may call the API.
+    /// The origins whose pages may call the service.
     pub fn trusted_origins(&self) -> &TrustedOrigins {
         &self.parsed.trusted_origins
     }

@@ -41,19 +41,19 @@ fn check_field(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::new(path, format!("unknown field{hint}")));
         return;
     };
-    let (fits, expected) = match kind {
+    let (is_valid, expected) = match kind {
         Kind::String => (value.is_str(), "a string, in quotes"),
         Kind::Integer => (
             value.as_integer().is_some_and(|number| number >= 0),
             "a non-negative integer",
         ),
-        Kind::Boolean => (value.is_bool(), "true or false"),
+        Kind::Boolean => (value.is_bool(), "`true` or `false`"),
         Kind::List => (
             value.as_array().is_some_and(|values| values.iter().all(Value::is_str)),
             "a list of strings such as [\"one\", \"two\"]",
         ),
     };
-    if !fits {
+    if !is_valid {
         errors.push(FieldError::new(path, format!("invalid value: write {expected}")));
     }
 }

@@ -36,7 +36,7 @@ pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Con
     Ok(configs)
 }
 
-/// The error's own message would quote the line, which may contain a secret.
+/// The error's `Display` would quote the line, which may contain a secret.
 fn not_toml(text: &str, error: &toml::de::Error) -> FieldError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;

@@ -1,6 +1,7 @@
 //! Validates and parses the values, and collects the errors.
 //!
-//! [`sections`](super::sections) has the ranges of single numbers. This module has all other rules.
+//! [`sections`](super::sections) has the ranges of single numbers. This module and those that it calls have all other
+//! rules.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,7 +47,9 @@ pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>) -> Option
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push(
-            "`demo` is true: the service accepts plain http, published keys, and secrets in this file: remove it in production".to_owned(),
+            "`demo` is true: the service accepts plain http, published keys, and secrets in this file: remove it in \
+             production"
+                .to_owned(),
         );
     }
     check_prefixes(settings, errors);
@@ -207,7 +210,7 @@ fn check_client(settings: &Settings, errors: &mut Vec<FieldError>) -> Vec<Scope>
     if !is_printable(&client.scope) || client.scope.contains(['"', '\\']) {
         add_error(
             "scope",
-            "invalid scope: write names of printable ASCII characters, space-separated",
+            "invalid scope: write names of printable ASCII characters without `\"` and `\\`, space-separated",
         );
     }
     for key in client.allowed_extra_params.iter().filter(|key| is_forbidden(key)) {

@@ -23,8 +23,8 @@ pub struct ServiceState {
     pub has_reload_failed: Arc<AtomicBool>,
 }
 
-/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an
-/// actix application.
+/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in
+/// actix's `App`.
 pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         for application in &applications {

@@ -1,4 +1,4 @@
-//! The two HTTP servers, the API and the admin listener, and the background tasks.
+//! The two HTTP servers, for the endpoints and for the admin listener, and the background tasks.
 //!
 //! * [`admin`]: the endpoints of the admin listener.
 //! * [`signals`]: the signals for reload and shutdown; [`reload`]: reloading the configuration.
@@ -38,7 +38,7 @@ const SHUTDOWN_SECONDS: u64 = 15;
 
 /// The sockets that are bound before the service starts, so that a port in use is an error at once.
 pub struct Listeners {
-    /// The API.
+    /// The listener of the endpoints.
     pub api: TcpListener,
     /// The admin listener.
     pub admin: TcpListener,
@@ -78,7 +78,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         .map(|application| Arc::clone(&application.exchanges))
         .collect();
     let for_admin = applications.clone();
-    // `/authorize` is called for every request to the protected API.
+    // `/authorize` is called for every request to the API that the gateway protects.
     let authorizes = applications
         .iter()
         .any(|application| application.config.authorize_rules().is_some());
@@ -109,7 +109,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         Arc::clone(&state.is_draining),
     );
     let end = actix_web::rt::spawn(end);
-    // The admin listener answers health checks while the API finishes its requests.
+    // The admin listener answers health checks while the endpoints finish their requests.
     let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone(), state.clone())))
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         .disable_signals();
@@ -147,8 +147,8 @@ async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the API after a signal: after SIGTERM when the drain time has passed, or at once after another signal. Returns
-/// the kind of shutdown.
+/// Stops the server of the endpoints after a signal: after SIGTERM when the drain time has passed, or at once after
+/// another signal. Returns the kind of shutdown.
 async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> Shutdown {
     let mut how = signals.shutdown().await;
     if how == Shutdown::Graceful && !drain.is_zero() {
@@ -163,7 +163,7 @@ async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draini
         Shutdown::Graceful => {
             log::info!("received SIGTERM: shutting down: requests in progress have {SHUTDOWN_SECONDS} s");
         }
-        Shutdown::Immediate => log::info!("received SIGINT, SIGQUIT or a second signal: shutting down at once"),
+        Shutdown::Immediate => log::info!("received SIGINT or SIGQUIT: shutting down at once"),
     }
     api.stop(how == Shutdown::Graceful).await;
     how

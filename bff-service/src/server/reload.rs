@@ -1,9 +1,10 @@
 //! Reloads the configuration while the service runs.
 //!
-//! Every `server.reread_seconds`, unless that is 0, and immediately on SIGHUP, the service reads the configuration with
-//! the files that it names, and validates it as at startup. It compares contents and not modification times, because
-//! Kubernetes replaces the files of a volume through a symbolic link to their directory. The service rejects an invalid
-//! configuration as a whole: the previous one stays in force, and the error is in the log.
+//! Every `server.reread_seconds` seconds, unless that is 0, and immediately on SIGHUP, the service reads the
+//! configuration with the files that it names, and validates it as at startup. It compares contents and not
+//! modification times, because Kubernetes replaces the files of a volume through a symbolic link to their directory.
+//! The service rejects an invalid configuration as a whole: the previous one stays in force, and the error is in the
+//! log.
 //!
 //! [`live_settings`](crate::application::live_settings) are the settings that a reload changes.
 
@@ -71,7 +72,9 @@ impl ConfigReloader {
                 self.has_reload_failed.store(false, Relaxed);
                 for (application, config) in self.applications.iter().zip(&configs) {
                     for change in application.live.take(config) {
-                        let name = config.name().map_or_else(String::new, |name| format!("{name}: "));
+                        let name = config
+                            .name()
+                            .map_or_else(String::new, |name| format!("application `{name}`: "));
                         log::info!("{name}{change}");
                     }
                 }

@@ -28,7 +28,7 @@ pub struct RequestSession {
 /// Why a request has no session.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
-    /// No host-locked cookie can be opened. The error is that of the CSRF cookie.
+    /// No access token cookie and no CSRF cookie identifies a session. The error is that of the CSRF cookie.
     #[error("the access token cookie is missing or cannot be decrypted, and the CSRF cookie {0}")]
     Nobody(CookieError),
     /// The cookies belong to different sessions.

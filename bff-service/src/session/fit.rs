@@ -1,5 +1,5 @@
 //! Whether new tokens fit into cookies. The check happens while the tokens can still be revoked: tokens that no cookie
-//! can hold would stay valid at the authorization server, and nobody could end them.
+//! can hold would stay valid at the authorization server, and nobody could revoke them.
 
 use super::cookies::request::{Place, RequestCookies};
 use super::cookies::response::SetCookies;

@@ -11,10 +11,10 @@ use super::refresh_cookie;
 use super::tokens::Tokens;
 use crate::random::{self, RandomError};
 
-/// Why cookies could not be written. The browser is never the cause.
+/// Why cookies could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The authorization server's token is too long for cookies.
+    /// A token of the authorization server, or a pending login, is too long for cookies.
     #[error(transparent)]
     TooLong(#[from] CookieTooLong),
     /// Sealing failed.

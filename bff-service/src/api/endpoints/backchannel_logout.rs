@@ -29,7 +29,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     }
     let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
     // A logout token with `sid` ends only the sessions with it, another one all sessions of the user (OpenID Connect
-    // Back-Channel Logout 1.0, section 2.5).
+    // Back-Channel Logout 1.0, section 2.4).
     let ended = match (&login, &subject) {
         (Some(login), _) => Ended::Login(digest(login)),
         (None, Some(subject)) => Ended::User(digest(subject)),

@@ -140,7 +140,8 @@ impl LoginExchange {
 
     /// Begins a session with a new id, whatever session the browser had before: a planted session must not become this
     /// user's session. `seen` is the state of the list of ended sessions at `requested_at` (seconds since 1970), when
-    /// the tokens were requested. If the user or the login was ended since, the service revokes the tokens.
+    /// the tokens were requested. If the sessions of the user, or those with the `sid`, were ended since, the service
+    /// revokes the tokens.
     fn begin_session(&self, tokens: TokenSet, requested_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();
@@ -170,7 +171,7 @@ impl LoginExchange {
             access_token: tokens.access_token.into(),
             refresh_token: tokens.refresh_token.unwrap_or_default().into(),
             rotated: true,
-            // A page begins another login.
+            // If no caller gets this result, the page begins another login.
             is_undelivered: false,
             // The granted scope is the requested one unless the response says otherwise (RFC 6749, section 5.1).
             scope: tokens.scope.or_else(|| Some(application.config.client.scope.clone())),

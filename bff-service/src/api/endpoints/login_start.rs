@@ -54,7 +54,7 @@ pub(in crate::api) async fn begin(
     let redirect_uri = application.redirect_uri(return_to.is_some());
     let request = call.worker.client.authorization_request(redirect_uri, extra).await?;
 
-    // A login cookie that cannot be read is replaced: it must not prevent sign-in.
+    // A login cookie that cannot be used is replaced: it must not prevent sign-in.
     let pending = call
         .cookies
         .authentic(by.purpose())
@@ -79,6 +79,6 @@ pub(in crate::api) async fn begin(
         error @ (WriteError::Random(_) | WriteError::Json(_)) => error.into(),
     })?;
     application.metrics.count_login_start();
-    log::info!(target: AUDIT, event = "login_started"; "login started");
+    log::info!(target: AUDIT, event = "login_started"; "started login");
     Ok((request.url, set_cookies.into_lines()))
 }

@@ -45,7 +45,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         session.access_token.ok(),
     );
     if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
-        let failure = ApiError::unauthorized("no other cookie of the CSRF value's session can be decrypted");
+        let failure = ApiError::unauthorized("no other cookie of the CSRF value's session is valid");
         return Err(failure.because(Reason::CookiesMixed));
     }
 
@@ -68,7 +68,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         .and_then(|opened| std::str::from_utf8(&opened.value).ok());
     let state = application.logout_states.make(call.now)?;
     // If the authorization server has no logout endpoint, or is down, the browser goes directly to the post-logout
-    // redirect URI.
+    // redirect URI, or otherwise to the redirect URI.
     let settings = &application.config.client;
     let url = match client.end_session_url(id_token, &state).await {
         Some(url) => url,

@@ -59,7 +59,7 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Success, ApiError
     };
     let set_cookies = match finished.outcome {
         Ok(session) => session.set_cookies,
-        // The application informs the user; `error` has the form of RFC 6749, section 4.1.2.1.
+        // The application informs the user. `error` has the form of RFC 6749, section 4.1.2.1.
         Err(failure) => {
             // The response is a redirect, so the rejection is logged here.
             log_rejection("callback", &failure);
@@ -96,7 +96,11 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Success, ApiError> 
 
 /// The URL of `returnTo`: a path on the application's own origin, in any spelling.
 fn return_target(call: &Call<'_>, path: &str) -> Result<Url, ApiError> {
-    let invalid = || ApiError::invalid("`returnTo` is not a path of the application");
+    let invalid = || {
+        ApiError::invalid(format!(
+            "`returnTo` is not a path of the application with at most {MAX_RETURN_TO_BYTES} bytes"
+        ))
+    };
     let is_allowed = |c: char| !c.is_control() && c != '\\';
     let has_one_slash = path.starts_with('/') && !path.starts_with("//");
     if !has_one_slash || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(is_allowed) {

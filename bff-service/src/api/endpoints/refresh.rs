@@ -65,7 +65,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     };
     let written = Tokens::from(&*renewed);
     let tokens = Tokens {
-        // The old scope stays if the response has none.
+        // If the response has no scope, the old one stays.
         scope: written.scope.or(scope.as_deref()),
         id_token: written.id_token.or(id_token.as_deref()),
         ..written

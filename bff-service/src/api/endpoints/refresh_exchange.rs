@@ -43,7 +43,7 @@ pub(in crate::api) async fn renew(
         .begin(|client, caller| exchange.run(client, caller))
         .await;
     outcome.unwrap_or_else(|| {
-        // Then the exchange may still be waiting for Redis.
+        // If Redis is unavailable, the exchange may still be waiting for it.
         Err(match application.is_redis_unavailable() {
             true => ErrorCode::RefreshUnavailable,
             false => ErrorCode::AuthorizationServerError,
@@ -200,7 +200,7 @@ impl RefreshExchange {
             None => self.refresh_token.clone(),
         };
         if self.is_ended() {
-            // The session was ended in the meantime: revoke the new tokens, because no browser will get them.
+            // The session was ended in the meantime: revoke the new tokens, because no browser gets them.
             self.application.revoke(Some(refresh_token), Some(access_token));
             return Err(ErrorCode::SessionExpired);
         }

@@ -56,8 +56,8 @@ pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<RequestSession> {
     None
 }
 
-/// The CSRF value of the session, and a new cookie if the request has no CSRF cookie of this session; the access token
-/// cookie then identifies the session.
+/// The CSRF value of the session. If the request has no CSRF cookie of this session, the access token cookie identifies
+/// the session, and a new CSRF cookie is returned as well.
 pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &RequestSession) -> Result<(String, Vec<String>), ApiError> {
     if let Ok(csrf) = &session.csrf {
         return Ok((String::from_utf8_lossy(&csrf.value).into_owned(), Vec::new()));

@@ -1,7 +1,7 @@
 //! `POST /touch`: the user is active, so the idle time of the session begins again.
 //!
-//! Only the CSRF cookie changes, which no refresh changes: neither can undo the other, in whatever order their responses
-//! reach the browser.
+//! Only the CSRF cookie changes, which a refresh leaves as it is unless the configuration has changed: neither can undo
+//! the other, in whatever order their responses reach the browser.
 
 use super::session::ends;
 use crate::api::call::Call;

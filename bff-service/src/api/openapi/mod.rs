@@ -1,5 +1,6 @@
-//! The API as an OpenAPI 3.1 document, generated from the tables of endpoints and error codes and an application's
-//! configuration. [`operation`] adds what no table has: the purpose, the parameters and the response of each endpoint.
+//! The endpoints as an OpenAPI 3.1 document, generated from the tables of endpoints and error codes and an
+//! application's configuration. [`operation`] adds what no table has: the purpose, the parameters and the response of
+//! each endpoint.
 
 mod components;
 mod operation;
@@ -48,9 +49,9 @@ pub fn document(application: &Application) -> Value {
     })
 }
 
-/// The URLs of the API: the application's hosts, or otherwise the host of the redirect URI of the navigation variant,
-/// or otherwise a variable, because only the proxy knows the host. Without `servers` the URL would be that of the
-/// document, which is the admin listener.
+/// The URLs of the service: the application's hosts, or otherwise the host of the redirect URI of the navigation
+/// variant, or otherwise a variable, because only the proxy knows the host. Without `servers` the URL would be that of
+/// the document, which is the admin listener.
 fn servers(application: &Application) -> Value {
     let config = &application.config;
     if !config.hosts.is_empty() {

@@ -22,7 +22,7 @@ pub(super) fn has_credentials_to_encode(config: &Config) -> bool {
     is_changed_by_encoding(&config.client.id) || is_changed_by_encoding(secret)
 }
 
-/// Warns if form-encoding changes the credentials of the service's own client.
+/// If form-encoding changes the credentials of the service's own client, adds a warning.
 pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut Report) {
     if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && has_credentials_to_encode(config) {
         report.warnings.push(encoding_warning(
@@ -53,7 +53,7 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
     };
     report.not_tested.push(format!(
         "{introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
-         every API call gets HTTP 401 right after sign-in",
+         every API call gets HTTP 401 right after sign-in: sign in and call the API once to test it",
         config.client.id
     ));
 }

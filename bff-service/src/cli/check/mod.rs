@@ -1,4 +1,4 @@
-//! `bff-service check`: validates the configuration and the authorization server's metadata.
+//! `bff-service check`: validates the configuration, and checks the authorization server and Redis.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ mod report;
 
 pub use self::report::Report;
 
-/// Reads the configuration, then fetches the authorization server's metadata and keys. Must run where actix runs.
+/// Validates the configuration, then connects to Redis and to the authorization server, for each application. Must run
+/// where actix runs.
 pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
     let mut report = Report::default();
     match config::load(path, env) {
@@ -38,7 +39,7 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
     report
 }
 
-/// Like [`check`], for a configuration that is known to be valid.
+/// Checks the authorization server of a valid configuration: its metadata, its keys, and whether it accepts the client.
 pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Report) {
     let server = match AuthorizationServer::new(config, &Arc::default()) {
         Ok(server) => server,
@@ -56,9 +57,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
         true => match discovery::fetch(&http, issuer).await {
             Ok(document) => metadata::examine(&document, config, has_secret),
             Err(error) => {
-                report
-                    .errors
-                    .push(format!("fetching the authorization server's metadata failed: {error}"));
+                report.errors.push(error);
                 return;
             }
         },
@@ -124,8 +123,8 @@ fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
 fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     if config.userinfo_source == UserInfoSource::UserinfoEndpoint && metadata.userinfo_endpoint.is_none() {
         report.errors.push(
-            "`userinfo_source` is `userinfo_endpoint`, but the authorization server has no userinfo endpoint: set \
-             `authorization_server.userinfo_endpoint`, or set `userinfo_source` to `id_token`"
+            "userinfo_source: the authorization server has no userinfo endpoint: set \
+             `authorization_server.userinfo_endpoint`, or write `id_token`"
                 .to_owned(),
         );
     }

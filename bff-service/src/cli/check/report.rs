@@ -14,7 +14,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds the findings about an application, with its name if there are several.
+    /// Adds the findings about an application, with its name if it has one.
     pub fn add(&mut self, findings: Report, application: Option<&str>) {
         let named = |line: String| match application {
             Some(name) => format!("application `{name}`: {line}"),

@@ -74,7 +74,7 @@ impl CookieKeys {
         self.sealer(SealerUse::Cookies)
     }
 
-    /// The sealer for refresh outcomes that replicas share.
+    /// The sealer for results of refreshes that replicas share.
     pub fn for_refreshes(self: &Arc<Self>) -> RotatingSealer {
         self.sealer(SealerUse::Refreshes)
     }

@@ -57,8 +57,8 @@ pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
         shapes.add(*purpose, name, false);
     }
     let has_any = SESSION.iter().any(|purpose| request.jar().has(*purpose));
-    if !shapes.found.is_empty() || !other_forms.is_empty() || has_any && !is_written_as_today(request) {
-        shapes.add_todays_names();
+    if !shapes.found.is_empty() || !other_forms.is_empty() || has_any && !has_current_shape(request) {
+        shapes.add_current_names();
     }
     shapes.found
 }
@@ -69,19 +69,19 @@ pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     let settings = request.settings();
     if !is_host_locked(settings.name(Purpose::AccessToken)) {
-        shapes.add_todays_names();
+        shapes.add_current_names();
     }
     shapes.found
 }
 
 /// Whether the refresh token cookie has the current shape.
-fn is_written_as_today(request: &RequestCookies<'_>) -> bool {
-    let today = request.settings().shape();
+fn has_current_shape(request: &RequestCookies<'_>) -> bool {
+    let current = request.settings().shape();
     let opened = request.authentic(Purpose::RefreshToken).opened;
     opened
         .iter()
         .filter_map(RefreshContent::parse)
-        .any(|content| content.shape.as_deref() == Some(&*today))
+        .any(|content| content.shape.as_deref() == Some(&*current))
 }
 
 struct Shapes<'a, 'b> {
@@ -121,7 +121,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
         }
     }
 
-    fn add_todays_names(&mut self) {
+    fn add_current_names(&mut self) {
         for purpose in SESSION.into_iter().chain(LOGINS) {
             let mut names = self.request.jar().sent(purpose);
             // A cookie may exist at a path that does not match this endpoint. A pending login expires within minutes.

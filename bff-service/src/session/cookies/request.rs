@@ -93,7 +93,7 @@ impl<'a> RequestCookies<'a> {
     pub fn authentic(&self, purpose: Purpose) -> Authentic {
         let mut authentic = Authentic {
             opened: Vec::new(),
-            fault: match self.jar.has(purpose) {
+            error: match self.jar.has(purpose) {
                 true => CookieError::Unusable("lacks a part".to_owned()),
                 false => CookieError::Missing,
             },
@@ -101,7 +101,7 @@ impl<'a> RequestCookies<'a> {
         for value in self.jar.values(purpose, self.settings.max_parts) {
             match self.settings.sealer.open_even_expired(purpose, &value) {
                 Ok(opened) => authentic.opened.push(opened),
-                Err(error) => authentic.fault = CookieError::Unusable(error.to_string()),
+                Err(error) => authentic.error = CookieError::Unusable(error.to_string()),
             }
         }
         authentic
@@ -131,21 +131,21 @@ pub struct Authentic {
     /// In the order in which the browser sent them.
     pub opened: Vec<Opened>,
     /// The error of the last cookie that is not authentic, or [`CookieError::Missing`].
-    fault: CookieError,
+    error: CookieError,
 }
 
 impl Authentic {
     /// The cookies that have not expired.
     ///
     /// # Errors
-    /// There is none.
+    /// All have expired, or there is no authentic cookie.
     pub fn unexpired(mut self, now: u64) -> Result<Vec<Opened>, CookieError> {
         let any = !self.opened.is_empty();
         self.opened.retain(|opened| opened.expires_at > now);
         match self.opened.is_empty() {
             false => Ok(self.opened),
             true if any => Err(CookieError::Expired),
-            true => Err(self.fault),
+            true => Err(self.error),
         }
     }
 
@@ -158,7 +158,7 @@ impl Authentic {
     /// The cookie that counts in this session: if there are several, the newest one, with the greatest `made`.
     ///
     /// # Errors
-    /// There is none. The error is the most specific one.
+    /// This session has no such cookie that has not expired. The error is the most specific one.
     pub fn of_session(
         mut self,
         session: &CurrentSession,

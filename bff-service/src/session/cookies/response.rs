@@ -115,7 +115,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
             .unwrap_or_default();
         let attributes = format!("; SameSite={same_site}{lifetime}");
         if sealed.len() <= MAX_VALUE_BYTES {
-            self.line(purpose, name, sealed, &attributes);
+            self.add_line(purpose, name, sealed, &attributes);
             self.clear_parts(purpose, 1);
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         let mut parts = 0;
         for part in sealed.as_bytes().chunks(MAX_VALUE_BYTES) {
             parts += 1;
-            self.line(
+            self.add_line(
                 purpose,
                 &format!("{name}.{parts}"),
                 &String::from_utf8_lossy(part),
@@ -170,7 +170,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
 
     fn clear_shapes(&mut self, shapes: &[Shape]) {
         for Shape { name, path, domain } in shapes {
-            self.line_at(name, path, domain.as_deref(), "", CLEARED);
+            self.add_line_at(name, path, domain.as_deref(), "", CLEARED);
         }
     }
 
@@ -232,12 +232,12 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     }
 
     fn clear_name(&mut self, purpose: Purpose, name: &str) {
-        self.line(purpose, name, "", CLEARED);
+        self.add_line(purpose, name, "", CLEARED);
     }
 
-    fn line(&mut self, purpose: Purpose, name: &str, value: &str, attributes: &str) {
+    fn add_line(&mut self, purpose: Purpose, name: &str, value: &str, attributes: &str) {
         let settings = self.settings;
-        self.line_at(
+        self.add_line_at(
             name,
             settings.path(purpose),
             settings.domain.as_deref(),
@@ -246,7 +246,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         );
     }
 
-    fn line_at(&mut self, name: &str, path: &str, domain: Option<&str>, value: &str, attributes: &str) {
+    fn add_line_at(&mut self, name: &str, path: &str, domain: Option<&str>, value: &str, attributes: &str) {
         let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         self.lines.push(format!(
             "{name}={value}; Path={path}{domain}; Secure; HttpOnly{attributes}"

@@ -18,7 +18,7 @@ pub struct List {
     state: Arc<RwLock<Inner>>,
     limit: usize,
     clock_skew: u64,
-    /// How long an entry is kept, in seconds.
+    /// How long an entry stays in the list, in seconds.
     keep_seconds: u64,
     /// Whether other replicas may not have some of the entries.
     unpublished: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ struct Inner {
 }
 
 impl List {
-    /// An empty list of at most `limit` entries. Each entry is kept for `keep_seconds` after the latest start of a
+    /// An empty list of at most `limit` entries. Each entry stays for `keep_seconds` after the latest start of a
     /// session that it ends. `clock_skew` is the maximum difference between the clocks of replicas, in seconds. `epoch`
     /// is a random number.
     pub fn new(limit: usize, keep_seconds: u64, clock_skew: u64, epoch: u32) -> List {
@@ -57,7 +57,7 @@ impl List {
         self.unpublished.swap(false, Relaxed)
     }
 
-    /// How long an entry is kept, in seconds.
+    /// How long an entry stays in the list, in seconds.
     pub fn keep_seconds(&self) -> u64 {
         self.keep_seconds
     }

@@ -91,8 +91,8 @@ pub async fn follow(redis: Redis, list: List) {
     }
 }
 
-/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read;
-/// returns the new one.
+/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read.
+/// Returns the new one.
 async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Result<Option<String>, Unavailable> {
     let mut get = redis::cmd("GET");
     get.arg(redis.key(MARKER));
@@ -117,7 +117,8 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     Ok(found)
 }
 
-/// Reads recent entries before a login, so that the login begins after every logout before it. A failure is logged.
+/// Reads recent entries, so that a login begins after every logout before it, and a refresh sees a logout at another
+/// replica. A failure is logged.
 pub async fn catch_up(redis: &Redis, list: &List) {
     let _ = read(redis, list, clock::now().saturating_sub(OVERLAP_SECONDS)).await;
 }

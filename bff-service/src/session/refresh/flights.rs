@@ -44,7 +44,7 @@ impl Flights {
             .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
     }
 
-    /// The number of completed flights whose windows end after this.
+    /// The number of completed flights whose windows end after `time`.
     pub(super) fn count_ending_after(&self, time: Instant) -> usize {
         let earlier = self.published.partition_point(|(ends, _)| *ends <= time);
         self.published.len().saturating_sub(earlier)

@@ -23,7 +23,7 @@ pub struct RefreshStoreLimits {
     pub wait: Duration,
     /// Maximum number of completed refreshes. Those whose windows end first are dropped first.
     pub entries: usize,
-    /// Whether another store keeps results until somebody has them.
+    /// Whether another store has results until a caller receives them.
     pub undelivered_elsewhere: bool,
 }
 

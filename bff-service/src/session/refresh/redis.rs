@@ -212,7 +212,7 @@ impl RedisRefreshStore {
         let window = until_delivered(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
             log::error!(
-                "sealing the outcome of a refresh for the other replicas failed: the tokens are too long, or there are \
+                "sealing the result of a refresh for the other replicas failed: the tokens are too long, or there are \
                  no random bytes: configure the authorization server to issue shorter tokens"
             );
             return Published::Yes;
@@ -221,7 +221,7 @@ impl RedisRefreshStore {
             Ok(true) => Published::Yes,
             Ok(false) => {
                 log::warn!(
-                    "another replica has taken over a refresh, so the outcome of this replica's refresh is not shared: check \
+                    "another replica has taken over a refresh, so the result of this replica's refresh is not shared: check \
                      why this replica or Redis was slow"
                 );
                 Published::LockLost
@@ -284,7 +284,7 @@ impl RedisRefreshStore {
     fn open(&self, key: RefreshKey, sealed: &[u8]) -> RefreshOutcome {
         sealed_outcome::open(&self.sealer, key, sealed).unwrap_or_else(|| {
             log::error!(
-                "the outcome of a refresh in Redis cannot be decrypted: check that all replicas have the same cookie \
+                "the result of a refresh in Redis cannot be decrypted: check that all replicas have the same cookie \
                  keys"
             );
             Err(ErrorCode::AuthorizationServerError)

@@ -24,7 +24,7 @@ enum Stored {
         access_token_expires_at: u64,
         refresh_token: String,
         /// A replica of an earlier version does not write this member.
-        #[serde(default = "yes")]
+        #[serde(default = "assume_rotated")]
         rotated: bool,
         /// Unknown to a replica of an earlier version.
         #[serde(default)]
@@ -60,7 +60,7 @@ enum Failure {
     Unavailable,
 }
 
-fn yes() -> bool {
+fn assume_rotated() -> bool {
     true
 }
 

@@ -75,7 +75,7 @@ pub struct RenewedTokens {
     pub access_token: Zeroizing<String>,
     /// When the access token expires, in seconds since 1970.
     pub access_token_expires_at: u64,
-    /// The refresh token for the next refresh: the new one, or the old one if the server does not rotate. Empty after a
+    /// The refresh token for the next refresh: the new one, or the old one if it was not rotated. Empty after a
     /// login without a refresh token.
     pub refresh_token: Zeroizing<String>,
     /// Whether the refresh token was rotated: the old one must not be used again.
