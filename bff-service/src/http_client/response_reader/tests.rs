@@ -1,3 +1,5 @@
+//! Valid and invalid responses, in pieces of any length.
+
 use super::*;
 
 /// Reads a response from a connection that then ends, in pieces of this many bytes. Returns the output, and how many

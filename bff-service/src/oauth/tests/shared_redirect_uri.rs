@@ -34,12 +34,12 @@ fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
                 "authorization_response_iss_parameter_supported": announced,
             });
             let examined = examine(&serde_json::from_value(document).unwrap(), &config, true);
-            let told = examined.faults.iter().any(|fault| fault.contains("same redirect_uri"));
+            let told = examined.errors.iter().any(|error| error.contains("same redirect_uri"));
             assert_eq!(
                 (told, examined.metadata.is_none()),
                 (refused, refused),
                 "{:?}",
-                examined.faults
+                examined.errors
             );
         }
     }
