@@ -62,8 +62,8 @@ pub enum AuthorizationResponseError {
     /// `iss`, escaped for the log, is another issuer.
     #[error("`iss` is `{0}`, which is not `authorization_server.issuer`")]
     Issuer(String),
-    /// `iss` is missing, which the authorization server announces.
-    #[error("missing `iss`, which the authorization server announces")]
+    /// `iss` is missing, which the metadata or the configuration announces.
+    #[error("missing `iss`, which the metadata or the configuration announces")]
     NoIssuer,
     /// The JWT of the response is invalid (JARM).
     #[error("invalid JWT: {0}")]

@@ -60,7 +60,7 @@ impl OAuthClient {
         let subject = claims
             .get("sub")
             .and_then(Value::as_str)
-            .ok_or_else(|| unusable("the response has no `sub`"))?;
+            .ok_or_else(|| unusable("missing `sub` in the response"))?;
         match expected_sub {
             Some(expected) if subject != expected => Err(unusable("`sub` is not that of the ID token")),
             _ => Ok(claims),
