@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_no_place_in_a_trace_is_not_handed_on() {
-        for wrong in [
+        for invalid in [
             "",
             "00",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
@@ -191,7 +191,7 @@ mod tests {
             "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
         ] {
-            assert_eq!(of(&[("traceparent", wrong)]), None, "{wrong}");
+            assert_eq!(of(&[("traceparent", invalid)]), None, "{invalid}");
         }
         assert_eq!(of(&[("traceparent", TRACEPARENT), ("traceparent", TRACEPARENT)]), None);
         assert_eq!(of(&[("tracestate", "vendor=abc")]), None);

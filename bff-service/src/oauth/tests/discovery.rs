@@ -97,12 +97,12 @@ fn plain_http_endpoints_are_refused_outside_demo_mode() {
         _ => None,
     };
     let examined = examine(&document, &crate::config::Config::parse(text, secret).unwrap(), true);
-    let refused = examined
+    let rejected = examined
         .errors
         .iter()
         .filter(|error| error.contains("its scheme is http"))
         .count();
-    assert_eq!(refused, 6);
+    assert_eq!(rejected, 6);
 }
 
 #[test]
@@ -186,12 +186,12 @@ async fn a_server_without_metadata_is_unavailable() {
 async fn a_server_that_comes_back_needs_no_restart() {
     let signer = Signer::es256("1");
     let server = FakeServer::authorization_server(&[&signer], not_found);
-    let good = server.metadata();
+    let metadata = server.metadata();
     server.answer_by(|_| Reply::Json(500, json!({})));
     let client = server.client(&[]);
     assert!(client.authorization_request(&redirect_uri(), &[]).await.is_err());
     assert!(!client.is_ready());
-    server.answer_by(move |_| Reply::Json(200, good.clone()));
+    server.answer_by(move |_| Reply::Json(200, metadata.clone()));
     assert!(client.authorization_request(&redirect_uri(), &[]).await.is_ok());
 }
 
