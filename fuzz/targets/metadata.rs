@@ -41,7 +41,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             continue;
         };
         let examined = examine(&parsed, &CONFIG, true);
-        assert!(examined.metadata.is_none() || examined.faults.is_empty());
+        assert!(examined.metadata.is_none() || examined.errors.is_empty());
         if let Some(metadata) = examined.metadata {
             assert_eq!(document["issuer"], "https://login.example.com");
             for url in [

@@ -243,7 +243,7 @@ pub(super) fn code_of_failed_refresh(error: &OAuthError) -> ErrorCode {
 
 fn busy(error_response: &ErrorResponse) -> ErrorCode {
     ErrorCode::AuthorizationServerBusy {
-        retry_after: error_response.retry_after.map(retry_after::bounded),
+        retry_after: error_response.retry_after.map(retry_after::clamp),
     }
 }
 

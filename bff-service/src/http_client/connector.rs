@@ -96,16 +96,16 @@ impl ConnectorSettings {
             let addresses = resolver::lookup(host, port)
                 .await
                 .map_err(|error| io::Error::new(error.kind(), format!("resolving {host} failed: {error}")))?;
-            let mut outcome = Err(io::Error::other(format!("resolving {host} failed: no address")));
+            let mut result = Err(io::Error::other(format!("resolving {host} failed: no address")));
             for address in addresses {
-                outcome = TcpStream::connect(address)
+                result = TcpStream::connect(address)
                     .await
                     .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")));
-                if outcome.is_ok() {
+                if result.is_ok() {
                     break;
                 }
             }
-            outcome
+            result
         })
         .await
         // The host may have a new address.
@@ -129,13 +129,14 @@ impl ConnectorSettings {
                     100..=199 => {}
                     407 => {
                         return Err(io::Error::other(
-                            "HTTP 407: the proxy requires a user name and a password, or rejects those in its URL: write valid \
-                             ones into the URL, as `user:password@` before the host",
+                            "HTTP 407: the proxy requires a user name and a password, or rejects those in its URL: \
+                             write valid ones into the URL, as `user:password@` before the host",
                         ));
                     }
                     status => {
                         return Err(io::Error::other(format!(
-                            "HTTP {status} for CONNECT: check that the proxy allows connections to {host}:{port}, and can open them"
+                            "HTTP {status} for CONNECT: check that the proxy allows connections to {host}:{port}, and \
+                             can open them"
                         )));
                     }
                 }

@@ -90,14 +90,14 @@ impl<Io: Carrier> ExchangeStream<Io> {
         let mut received = ReadBuf::new(&mut space);
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut received));
         let received = received.filled();
-        let outcome = read.and_then(|()| match received {
+        let result = read.and_then(|()| match received {
             [] => reader.end(&mut self.response).map(|()| false).map_err(invalid),
             received => {
                 let of_response = reader.read(received, &mut self.response).map_err(invalid)?;
                 Ok(of_response == received.len())
             }
         });
-        let is_alone = match outcome {
+        let is_alone = match result {
             Ok(is_alone) => is_alone,
             Err(error) => {
                 self.phase = Phase::Ended;

@@ -8,7 +8,7 @@
 //! * [`exchange_stream`]: a connection that returns one response for each request; [`response_reader`]: the end of a
 //!   response.
 //! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`, `host`: establishing connections; [`tls`],
-//!   [`client_certificate`]: trusted authorities and the client certificate.
+//!   [`client_certificate`], `pem_file`: trusted authorities and the client certificate.
 //! * `response`: the result of a request.
 
 pub mod client_certificate;
@@ -113,7 +113,7 @@ impl Client {
     /// Sends a GET or POST request once, and reads the whole response, whose body must not exceed `limit` bytes.
     ///
     /// # Errors
-    /// See [`HttpError`]. A response with status 4xx is not an error.
+    /// See [`HttpError`]. A response with HTTP 4xx is not an error.
     pub async fn exchange(
         &self,
         request: &http::Request<Vec<u8>>,

@@ -80,7 +80,7 @@ impl Proxy {
         })
     }
 
-    /// The configured proxy.
+    /// The configured proxy, if any.
     pub fn server(&self) -> Option<&ProxyServer> {
         self.server.as_deref()
     }
@@ -113,8 +113,8 @@ impl ProxyServer {
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(
-                "invalid proxy URL: it has a path, and proxy auto-configuration is not supported: write \
-                 http://proxy.example.com:3128",
+                "invalid proxy URL: it has a path, a query or a fragment, and proxy auto-configuration is not supported: \
+                 write http://proxy.example.com:3128",
             );
         }
         let host = match url.host() {

@@ -33,9 +33,9 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(query_system));
 /// Resolves a name, and may block.
 type Resolve = fn(&str) -> io::Result<Vec<IpAddr>>;
 /// The result of a query. An error is a string, because all waiting callers get it.
-type Outcome = Result<Vec<IpAddr>, String>;
-/// Set once.
-type PendingResponse = watch::Receiver<Option<Outcome>>;
+type QueryResult = Result<Vec<IpAddr>, String>;
+/// The result of a query in progress: `None` until it is complete.
+type PendingResponse = watch::Receiver<Option<QueryResult>>;
 
 /// Resolves a host.
 pub(super) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -89,17 +89,14 @@ impl Names {
         Ok(addresses.into_iter().map(|address| (address, port).into()).collect())
     }
 
-    async fn addresses(&self, name: &str) -> Outcome {
+    async fn addresses(&self, name: &str) -> QueryResult {
         let (mut response, instead) = match self.select_source(name) {
             AddressSource::Cache(addresses) => return Ok(addresses),
             AddressSource::Query(response, instead) => (response, instead),
         };
         let resolved = async {
-            let outcome = response
-                .wait_for(Option::is_some)
-                .await
-                .map(|outcome| (*outcome).clone());
-            outcome
+            let result = response.wait_for(Option::is_some).await.map(|result| (*result).clone());
+            result
                 .ok()
                 .flatten()
                 .unwrap_or_else(|| Err("internal error: the DNS query was not sent".to_owned()))
@@ -148,11 +145,11 @@ impl Names {
     }
 
     /// Sends the query on a separate thread: a slow DNS server must not block the worker.
-    fn begin(&self, name: &str, sender: watch::Sender<Option<Outcome>>) {
+    fn begin(&self, name: &str, sender: watch::Sender<Option<QueryResult>>) {
         let query = Query {
             names: self.clone(),
             name: name.to_owned(),
-            outcome: Err("the DNS query was aborted".to_owned()),
+            result: Err("the DNS query was aborted".to_owned()),
             sender,
         };
         tokio::task::spawn_blocking(move || query.run());
@@ -173,13 +170,13 @@ impl Names {
 struct Query {
     names: Names,
     name: String,
-    outcome: Outcome,
-    sender: watch::Sender<Option<Outcome>>,
+    result: QueryResult,
+    sender: watch::Sender<Option<QueryResult>>,
 }
 
 impl Query {
     fn run(mut self) {
-        self.outcome = match (self.names.resolve)(&self.name) {
+        self.result = match (self.names.resolve)(&self.name) {
             Ok(addresses) if !addresses.is_empty() => Ok(addresses),
             Ok(_) => Err("no address".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -194,12 +191,12 @@ impl Drop for Query {
         if let Some(entry) = self.names.known().get_mut(&self.name) {
             entry.query = None;
             entry.settled = Some(now);
-            if let Ok(addresses) = &self.outcome {
+            if let Ok(addresses) = &self.result {
                 entry.last = Some((now, addresses.clone()));
             }
         }
-        let outcome = std::mem::replace(&mut self.outcome, Err(String::new()));
-        self.sender.send_replace(Some(outcome));
+        let result = std::mem::replace(&mut self.result, Err(String::new()));
+        self.sender.send_replace(Some(result));
     }
 }
 

@@ -28,7 +28,7 @@ pub enum HttpError {
     /// The response is a redirect, or has another unexpected status.
     #[error("HTTP {status}{}", if (300..400).contains(status) { " (redirects are not followed)" } else { "" })]
     Status {
-        /// The status.
+        /// HTTP status.
         status: u16,
         /// `Retry-After` as the server wrote it: seconds or a date (RFC 9110, section 10.2.3).
         retry_after: Option<String>,
@@ -62,9 +62,9 @@ impl HttpError {
 
 /// A response with HTTP 200, 201 or 4xx. Every other status is an [`HttpError`].
 pub struct ServerResponse {
-    /// The status.
+    /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, in lower case; empty if absent.
+    /// `Content-Type` in lower case, or an empty string if absent.
     pub content_type: String,
     /// The whole body.
     pub body: Bytes,
@@ -77,7 +77,7 @@ pub struct ServerResponse {
 }
 
 impl ServerResponse {
-    /// How long the response may be cached, in seconds; `u64::MAX` if it does not say.
+    /// How long the response may be cached, in seconds, or `u64::MAX` if it does not say.
     pub fn lifetime(&self) -> u64 {
         cache_control::lifetime(self.cache_control.iter().map(Vec::as_slice))
     }

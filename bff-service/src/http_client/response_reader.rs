@@ -94,7 +94,7 @@ impl ResponseReader {
             let taken = match self.state {
                 ReadState::Head => self.read_head(rest, out)?,
                 ReadState::Length(left) => {
-                    let taken = body(rest, left, out);
+                    let taken = write_chunk(rest, left, out);
                     self.state = match left.saturating_sub(taken as u64) {
                         0 => complete(out),
                         left => ReadState::Length(left),
@@ -103,7 +103,7 @@ impl ResponseReader {
                 }
                 ReadState::ChunkLine => self.read_chunk_line(rest)?,
                 ReadState::Chunk(left) => {
-                    let taken = body(rest, left, out);
+                    let taken = write_chunk(rest, left, out);
                     self.state = match left.saturating_sub(taken as u64) {
                         0 => ReadState::ChunkEnd,
                         left => ReadState::Chunk(left),
@@ -112,7 +112,7 @@ impl ResponseReader {
                 }
                 ReadState::ChunkEnd => self.read_chunk_end(rest)?,
                 ReadState::Trailers => self.read_trailer(rest, out)?,
-                ReadState::UntilClose => body(rest, u64::MAX, out),
+                ReadState::UntilClose => write_chunk(rest, u64::MAX, out),
                 ReadState::Complete => break,
             };
             rest = rest.get(taken..).unwrap_or_default();
@@ -158,14 +158,14 @@ impl ResponseReader {
     /// Like [`Self::read_line`], with the limit of heads.
     fn read_head_line(&mut self, input: &[u8]) -> Result<(usize, bool), Malformed> {
         let line_bytes = self.line.len() - self.line_start;
-        let (taken, whole) = self.read_line(input, line_bytes + MAX_HEAD_BYTES - self.head_bytes)?;
+        let (taken, is_whole) = self.read_line(input, line_bytes + MAX_HEAD_BYTES - self.head_bytes)?;
         self.head_bytes += taken;
-        Ok((taken, whole))
+        Ok((taken, is_whole))
     }
 
     fn read_head(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
-        let (taken, whole) = self.read_head_line(input)?;
-        if whole {
+        let (taken, is_whole) = self.read_head_line(input)?;
+        if is_whole {
             let line = self.line.get(self.line_start..).unwrap_or_default();
             let is_end = is_empty_line(line);
             self.line_start = self.line.len();
@@ -192,7 +192,7 @@ impl ResponseReader {
             return Err(Malformed("malformed response head"));
         };
         match status {
-            // Any number of them may precede the response (RFC 9110, section 15.2). This client limits the number.
+            // Any number of them may precede the response (RFC 9110, section 15.2). This reader limits the number.
             100..=199 if status != 101 => {
                 self.is_reusable = false;
                 self.interim_responses += 1;
@@ -255,7 +255,7 @@ impl ResponseReader {
         let mut is_chunked = false;
         for coding in elements("transfer-encoding") {
             match coding {
-                // Both values are empty.
+                // Neither an empty element nor `identity` is a coding.
                 b"" => {}
                 coding if coding.eq_ignore_ascii_case(b"identity") => {}
                 coding if coding.eq_ignore_ascii_case(b"chunked") && !is_chunked && version == 1 => is_chunked = true,
@@ -277,8 +277,8 @@ impl ResponseReader {
     }
 
     fn read_chunk_line(&mut self, input: &[u8]) -> Result<usize, Malformed> {
-        let (taken, whole) = self.read_line(input, MAX_CHUNK_LINE_BYTES)?;
-        if whole {
+        let (taken, is_whole) = self.read_line(input, MAX_CHUNK_LINE_BYTES)?;
+        if is_whole {
             let size = chunk_size(&self.line).ok_or(Malformed("malformed chunk in the response"))?;
             self.line.clear();
             self.state = match size {
@@ -291,8 +291,8 @@ impl ResponseReader {
 
     fn read_chunk_end(&mut self, input: &[u8]) -> Result<usize, Malformed> {
         let malformed = Malformed("malformed chunk in the response");
-        let (taken, whole) = self.read_line(input, 2).map_err(|_| malformed)?;
-        if whole {
+        let (taken, is_whole) = self.read_line(input, 2).map_err(|_| malformed)?;
+        if is_whole {
             if self.line != b"\r\n" {
                 return Err(malformed);
             }
@@ -302,10 +302,10 @@ impl ResponseReader {
         Ok(taken)
     }
 
-    /// Reads and drops trailers, which this client does not need.
+    /// Reads and drops trailers, which the service does not need.
     fn read_trailer(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
-        let (taken, whole) = self.read_head_line(input)?;
-        if whole {
+        let (taken, is_whole) = self.read_head_line(input)?;
+        if is_whole {
             match is_empty_line(&self.line) {
                 true => self.state = complete(out),
                 false if !self.line.contains(&b':') => return Err(Malformed("malformed trailer in the response")),
@@ -318,7 +318,7 @@ impl ResponseReader {
 }
 
 /// Writes at most `left` bytes of the body as a chunk. Returns their number.
-fn body(input: &[u8], left: u64, out: &mut Vec<u8>) -> usize {
+fn write_chunk(input: &[u8], left: u64, out: &mut Vec<u8>) -> usize {
     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
     out.extend(format!("{taken:x}\r\n").bytes());
     out.extend(input.iter().take(taken));

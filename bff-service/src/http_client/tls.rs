@@ -77,17 +77,17 @@ impl ClientTls {
         }
         roots.add_parsable_certificates(system.certs);
         if let Some(path) = &self.ca_file {
-            let fault = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
+            let invalid = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| fault(pem_file::describe(&error, "the certificates of the authorities")))?;
+                .map_err(|error| invalid(pem_file::describe(&error, "the certificates of the authorities")))?;
             if certificates.is_empty() {
-                return Err(fault("contains no certificate: write at least one in PEM".to_owned()));
+                return Err(invalid("contains no certificate: write at least one in PEM".to_owned()));
             }
             for certificate in certificates {
                 roots
                     .add(certificate)
-                    .map_err(|error| fault(format!("contains an unusable certificate: {error}: replace it")))?;
+                    .map_err(|error| invalid(format!("contains an unusable certificate: {error}: replace it")))?;
             }
         }
         if roots.is_empty() && self.needs_authorities {

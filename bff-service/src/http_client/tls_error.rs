@@ -110,7 +110,8 @@ mod tests {
         };
         assert_eq!(
             reason(&early),
-            "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 22:13:20 GMT: compare the clocks"
+            "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 \
+             22:13:20 GMT: compare the clocks"
         );
     }
 }

@@ -84,7 +84,7 @@ algorithms! {
     ES256: ["ES256"], P256, Sha256, ES256;
     /// ECDSA on P-384 with SHA-384.
     ES384: ["ES384"], P384, Sha384, ES384;
-    /// EdDSA on Curve25519. `Ed25519` names the curve (RFC 9864, section 2.2), and `EdDSA` is the older name (RFC 8037,
+    /// EdDSA on Ed25519. `Ed25519` names the curve (RFC 9864, section 2.2), and `EdDSA` is the older name (RFC 8037,
     /// section 3.1).
     Ed25519: ["Ed25519", "EdDSA"], Ed25519, Sha512, EdDSA;
 }

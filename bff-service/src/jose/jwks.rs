@@ -81,9 +81,10 @@ impl KeySet {
                 Err(what) => result.unusable.push(format!("key {} {what}", index + 1)),
             }
         }
-        match result.keys.is_empty() {
-            true => Err(format!("no usable signing key: {}", result.unusable.join(", "))),
-            false => Ok(result),
+        match (result.keys.is_empty(), result.unusable.is_empty()) {
+            (false, _) => Ok(result),
+            (true, true) => Err("no usable signing key: the list is empty".to_owned()),
+            (true, false) => Err(format!("no usable signing key: {}", result.unusable.join(", "))),
         }
     }
 

@@ -25,6 +25,7 @@ pub struct UnverifiedToken<'a> {
 
 impl<'a> UnverifiedToken<'a> {
     /// Parses a token. `types` are the accepted values of `typ`, in lower case. A token without `typ` is accepted.
+    /// `allowed` are the accepted algorithms.
     ///
     /// # Errors
     /// The token is not a signed JWT, or its `typ`, `crit` or `alg` is not accepted.
@@ -78,13 +79,13 @@ impl<'a> UnverifiedToken<'a> {
     pub fn verify(&self, keys: &KeySet) -> Result<&Map<String, Value>, JwsError> {
         let mut error = JwsError::NoKey;
         for candidate in keys.candidates(self.key_id.as_deref(), self.algorithm) {
-            let outcome = crypto::verify(
+            let result = crypto::verify(
                 self.signature,
                 self.signed.as_bytes(),
                 candidate.key(),
                 self.algorithm.library(),
             );
-            if outcome.is_ok_and(|is_valid| is_valid) {
+            if result.is_ok_and(|is_valid| is_valid) {
                 return Ok(&self.claims);
             }
             error = JwsError::Signature;

@@ -164,15 +164,15 @@ impl SigningKey {
         algorithm: NamedAlgorithm,
         claims: &impl Serialize,
     ) -> Result<String, SigningError> {
-        let fault = |what: String| SigningError(what);
-        let claims = serde_json::to_vec(claims).map_err(|error| fault(error.to_string()))?;
+        let failed = |what: String| SigningError(what);
+        let claims = serde_json::to_vec(claims).map_err(|error| failed(error.to_string()))?;
         let signed = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(header.to_string()),
             URL_SAFE_NO_PAD.encode(claims)
         );
         let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, algorithm.algorithm.library())
-            .map_err(|error| fault(error.to_string()))?;
+            .map_err(|error| failed(error.to_string()))?;
         Ok(format!("{signed}.{signature}"))
     }
 }

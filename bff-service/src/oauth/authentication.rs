@@ -79,8 +79,8 @@ impl ClientAuthenticator {
         Ok(key.sign(typ, algorithm, &claims)?)
     }
 
-    /// Completes a request of the `oauth2` crate: with a client assertion, a new one for each attempt because an assertion can be
-    /// used once, or with HTTP Basic in this service's encoding, which differs from that of the crate in spaces.
+    /// Completes a request of the `oauth2` crate: with a client assertion, a new one for each attempt because an assertion
+    /// can be used once, or with HTTP Basic in this service's encoding, which differs from that of the crate in spaces.
     pub(super) fn authenticate(&self, metadata: &Metadata, mut request: HttpRequest) -> Result<HttpRequest, HttpError> {
         let failed = |error: OAuthError| HttpError::Request(error.to_string());
         match metadata.profile.authentication {
@@ -119,7 +119,7 @@ impl ClientAuthenticator {
         Ok(header)
     }
 
-    /// Sends a POST request with a form and client authentication. A response with status 4xx is an error.
+    /// Sends a POST request with a form and client authentication. A response with HTTP 4xx is an error.
     pub(super) async fn post_form(
         &self,
         http: &HttpClient,

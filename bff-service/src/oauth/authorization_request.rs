@@ -1,5 +1,5 @@
 //! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1), signed (JAR, RFC
-//! 9101) and pushed (PAR, RFC 9126) if required.
+//! 9101) and pushed (PAR, RFC 9126) if the configuration or the server requires it.
 
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use serde::Deserialize;

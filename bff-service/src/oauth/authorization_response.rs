@@ -11,8 +11,8 @@ use crate::clock;
 use crate::jose::error::{ClaimError, shown};
 
 impl OAuthClient {
-    /// Checks `iss` of an authorization response (RFC 9207). Another issuer is always invalid. If the authorization server
-    /// announces that it sends `iss`, a missing one is invalid too.
+    /// Checks `iss` of an authorization response (RFC 9207). Another issuer is always invalid. If the metadata or the
+    /// configuration announces that the authorization server sends `iss`, a missing one is invalid too.
     ///
     /// # Errors
     /// [`OAuthError::AuthorizationResponse`] for an invalid response; [`OAuthError::Unavailable`] without metadata.

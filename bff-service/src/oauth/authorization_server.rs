@@ -28,7 +28,8 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// Maximum pause of the background task after failures.
 const LAST_RETRY: Duration = Duration::from_secs(5);
-/// Minimum time between two fetches of the JWKS, in seconds, whatever its `Cache-Control`.
+/// Minimum time until the next periodic fetch, in seconds, whatever the `Cache-Control` of the JWKS. A shorter
+/// `authorization_server.refresh_seconds` applies.
 const MIN_REFRESH_SECONDS: u64 = 60;
 
 /// The metadata and the JWKS, which all workers share, as do clones.
@@ -42,7 +43,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     metadata: Cached<Metadata>,
     keys: Cached<KeySet>,
-    /// How long the server allows caching of the JWKS, in seconds; `u64::MAX` if it does not say.
+    /// How long the server allows caching of the JWKS, in seconds, or `u64::MAX` if it does not say.
     keys_max_age: AtomicU64,
     /// The last fetch because of an unknown key, by the sender of the token.
     unknown_key_fetches: [tokio::sync::Mutex<Option<UnknownKeyFetch>>; 2],
@@ -53,7 +54,7 @@ struct Shared {
 pub enum TokenSender {
     /// The authorization server, over a direct connection.
     AuthorizationServer,
-    /// Any client of this service.
+    /// Anybody who can send a request to this service.
     Anybody,
 }
 
@@ -64,7 +65,7 @@ struct UnknownKeyFetch {
 }
 
 impl AuthorizationServer {
-    /// Reads the certificate authorities, and sends no request.
+    /// Reads the certificate authorities and the client certificate, and sends no request.
     ///
     /// # Errors
     /// The certificate authorities or the client certificate cannot be used. Without discovery: the configured endpoints
@@ -76,11 +77,11 @@ impl AuthorizationServer {
             true => None,
             false => {
                 let report = metadata::from_config(config, config.client_secret().is_some());
-                let faults = report
-                    .faults
+                let errors = report
+                    .errors
                     .iter()
-                    .map(|fault| FieldError::new("authorization_server", fault));
-                Some(report.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
+                    .map(|error| FieldError::new("authorization_server", error));
+                Some(report.metadata.ok_or_else(|| ConfigError::new(errors.collect()))?)
             }
         };
         Ok(AuthorizationServer(Arc::new(Shared {
@@ -126,8 +127,8 @@ impl AuthorizationServer {
         self.0.metadata.get().is_some() && self.0.keys.get().is_some()
     }
 
-    /// Fetches metadata and JWKS, again after a failure, and again periodically. Never returns: spawn it once in a
-    /// process, on a thread that runs actix.
+    /// Fetches metadata and JWKS, again after a failure, and again periodically. Never returns: spawn it once for each
+    /// application, on a thread that runs actix.
     pub async fn keep_fresh(self) {
         let http = self.http_client();
         let mut retry = FIRST_RETRY;
@@ -182,10 +183,10 @@ impl AuthorizationServer {
             .map_err(OAuthError::Unavailable)
     }
 
-    /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. `None` if
-    /// there are no newer ones. Keys are fetched for this reason at most once in
-    /// `authorization_server.unknown_key_seconds`, so that made-up key ids cannot flood the server with requests.
-    /// Tokens of other clients have a separate interval, so that they cannot delay keys for tokens of the server.
+    /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. Keys are fetched
+    /// for this reason at most once in `authorization_server.unknown_key_seconds`, so that made-up key ids cannot flood
+    /// the server with requests. `None` if it is too early for that, and there are no newer ones. Tokens that anybody may
+    /// send have a separate interval, so that they cannot delay keys for tokens of the server.
     ///
     /// # Errors
     /// [`OAuthError::Unavailable`] if the last fetch failed.
@@ -213,12 +214,12 @@ impl AuthorizationServer {
             };
         }
         let at = Instant::now();
-        let outcome = self.0.keys.fetch(|| self.fetch_keys(http)).await;
+        let result = self.0.keys.fetch(|| self.fetch_keys(http)).await;
         *last = Some(UnknownKeyFetch {
             at,
-            error: outcome.as_ref().err().cloned(),
+            error: result.as_ref().err().cloned(),
         });
-        outcome.map(Some).map_err(OAuthError::Unavailable)
+        result.map(Some).map_err(OAuthError::Unavailable)
     }
 
     async fn fetch_metadata(&self, http: &HttpClient) -> Result<Metadata, String> {
@@ -228,7 +229,7 @@ impl AuthorizationServer {
         for warning in report.warnings.iter().chain(&report.overridden) {
             log::warn!("{warning}");
         }
-        report.metadata.ok_or_else(|| report.faults.join("; "))
+        report.metadata.ok_or_else(|| report.errors.join("; "))
     }
 
     async fn fetch_keys(&self, http: &HttpClient) -> Result<KeySet, String> {

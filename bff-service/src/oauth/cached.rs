@@ -65,10 +65,10 @@ impl<T> Cached<T> {
         let _turn = self.turn.lock().await;
         if self.read(|slot| slot.attempts) == attempts {
             // Boxed: the future is large and rarely needed, and would be part of every future that may need it.
-            let outcome = Box::pin(fetch()).await;
+            let result = Box::pin(fetch()).await;
             let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
             slot.attempts = slot.attempts.wrapping_add(1);
-            match outcome {
+            match result {
                 Ok(value) => {
                     slot.value = Some(Arc::new(value));
                     slot.error = None;

@@ -1,6 +1,6 @@
 //! A worker's client for the authorization server. Other modules implement its operations: [grants](super::grants),
 //! [authorization requests](super::authorization_request) and [responses](super::authorization_response),
-//! [userinfo](super::userinfo), [logout](super::logout).
+//! [userinfo](super::userinfo), [logout](super::logout), [logout tokens](super::logout_token).
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -11,7 +11,8 @@ pub fn openid_configuration_url(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
-/// The metadata URL of an issuer, with the well-known part between host and path (RFC 8414, section 3).
+/// The metadata URL of an issuer, with the well-known part between host and path (RFC 8414, section 3). `None` if the
+/// issuer is not a URL.
 pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     let mut url = Url::parse(issuer).ok()?;
     let path = format!(

@@ -84,7 +84,7 @@ impl Dpop {
         Ok(self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)?)
     }
 
-    /// Stores the nonce of a response for the next proof. Returns whether the response has one.
+    /// Stores the nonce of a response for the next proof. Returns whether the response has a valid one.
     pub(super) fn store_nonce(&self, role: ServerRole, response: &ServerResponse) -> bool {
         // RFC 9449, section 8.1.
         let is_valid = |nonce: &&String| {

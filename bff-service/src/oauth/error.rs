@@ -1,4 +1,4 @@
-//! Errors of the authorization server. One variant for each error response of the service.
+//! Errors of the OpenID Connect client, and which error response of the service follows from each.
 
 use std::time::SystemTime;
 
@@ -45,7 +45,7 @@ pub enum OAuthError {
     /// The issuer (RFC 9207) or the signature (JARM) of the authorization response is invalid. (HTTP 400 `invalid_request`)
     #[error("authorization response: {0}")]
     AuthorizationResponse(#[from] AuthorizationResponseError),
-    /// The logout token is invalid. (HTTP 400 `invalid_request`)
+    /// The logout token is invalid, or the keys to verify it are not available. (HTTP 400 `invalid_request`)
     #[error("logout token: {0}")]
     LogoutToken(#[from] LogoutTokenError),
     /// A parameter of the page is not allowed in the authorization request. (HTTP 400 `invalid_request`)
@@ -62,8 +62,8 @@ pub enum AuthorizationResponseError {
     /// `iss`, escaped for the log, is another issuer.
     #[error("`iss` is `{0}`, which is not `authorization_server.issuer`")]
     Issuer(String),
-    /// `iss` is missing, which the authorization server announces.
-    #[error("missing `iss`, which the authorization server announces")]
+    /// `iss` is missing, which the metadata or the configuration announces.
+    #[error("missing `iss`, which the metadata or the configuration announces")]
     NoIssuer,
     /// The JWT of the response is invalid (JARM).
     #[error("invalid JWT: {0}")]
@@ -114,13 +114,13 @@ pub struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// Reads a response with status 4xx. Its `error_description` is logged at `debug`, unless it repeats a secret of
-    /// the request: of the form `sent`, or the client secret.
+    /// Reads a response with HTTP 4xx. Its `error_description` is logged at `debug`, unless it repeats a secret of the
+    /// request: of the form `sent`, or `other_secret` (the client secret, or the access token at the userinfo endpoint).
     pub fn of(
         endpoint: ServerEndpoint,
         response: &ServerResponse,
         sent: &[u8],
-        client_secret: Option<&str>,
+        other_secret: Option<&str>,
     ) -> ErrorResponse {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -133,7 +133,7 @@ impl ErrorResponse {
             let secrets = form_urlencoded::parse(sent)
                 .filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_ref()))
                 .map(|(_, value)| value.into_owned());
-            let mut secrets = secrets.chain(client_secret.map(str::to_owned));
+            let mut secrets = secrets.chain(other_secret.map(str::to_owned));
             match secrets.any(|secret| !secret.is_empty() && description.contains(&secret)) {
                 true => log::debug!("the {endpoint} endpoint repeats in `error_description` what was sent to it"),
                 false => log::debug!("the {endpoint} endpoint explains: {}", shown(description)),
@@ -224,7 +224,7 @@ impl From<RandomError> for OAuthError {
 }
 
 fn seconds(retry_after: Option<&str>) -> Option<u64> {
-    retry_after.and_then(|value| retry_after::seconds(value, SystemTime::now()))
+    retry_after.and_then(|value| retry_after::parse(value, SystemTime::now()))
 }
 
 /// An OAuth error code that is safe to log: RFC 6749, section 5.2 allows printable ASCII without `"` and `\`, and codes
@@ -254,8 +254,8 @@ mod tests {
         );
         assert_eq!(
             error_response(Some("invalid_target")).to_string(),
-            "the token endpoint answered HTTP 400 with error `invalid_target`: check that `client.resource` is as registered at \
-             the authorization server"
+            "the token endpoint answered HTTP 400 with error `invalid_target`: check that `client.resource` is as \
+             registered at the authorization server"
         );
         let error = OAuthError::http(
             ServerEndpoint::Userinfo,

@@ -15,13 +15,13 @@ pub enum Meaning {
 /// HTTP statuses with different meanings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Status {
-    /// HTTP 408, RFC 9110, section 15.5.9.
+    /// HTTP 408 (RFC 9110, section 15.5.9).
     RequestTimeout,
-    /// HTTP 425, RFC 8470, section 5.2.
+    /// HTTP 425 (RFC 8470, section 5.2).
     TooEarly,
-    /// HTTP 429, RFC 6585, section 4.
+    /// HTTP 429 (RFC 6585, section 4).
     TooManyRequests,
-    /// HTTP 503, RFC 9110, section 15.6.4.
+    /// HTTP 503 (RFC 9110, section 15.6.4).
     ServiceUnavailable,
     /// Any other HTTP 4xx: the error code decides.
     ErrorCode,
@@ -64,7 +64,7 @@ macro_rules! error_codes {
                 }
             }
 
-            /// The name; empty for an unregistered code.
+            /// The name, or an empty string for an unregistered code.
             pub fn name(self) -> &'static str {
                 match self {
                     $(OAuthErrorCode::$variant => $name,)*

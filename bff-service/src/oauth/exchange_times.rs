@@ -26,8 +26,8 @@ impl ExchangeTimes {
         }
     }
 
-    /// Time limit after which an exchange and everything that belongs to it is complete: the total, plus two requests
-    /// to revoke tokens that are not accepted.
+    /// Time limit of an exchange and what belongs to it: the total, plus two requests to revoke tokens that are not
+    /// accepted, without repetitions.
     pub fn complete_after(&self) -> Duration {
         self.total.saturating_add(self.wait).saturating_add(self.wait)
     }

@@ -73,8 +73,8 @@ pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<IdTokenRe
             return Err(ExtraParamError::Value(key.clone()));
         }
         if key == "max_age" {
-            let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-            let seconds = value.parse().ok().filter(|_| digits);
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+            let seconds = value.parse().ok().filter(|_| is_number);
             requirements.max_age = Some(seconds.ok_or(ExtraParamError::MaxAge)?);
         }
         if key == "claims" {

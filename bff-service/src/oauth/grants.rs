@@ -45,8 +45,8 @@ impl OAuthClient {
     /// `redirect_uri`, `nonce` and `requirements` are those of the authorization request.
     ///
     /// # Errors
-    /// [`OAuthError::Rejected`] if the server refuses the code; [`OAuthError::InvalidIdToken`] if the ID token is
-    /// missing or invalid; [`OAuthError::Unavailable`] if the server is unreachable or its response cannot be used;
+    /// [`OAuthError::Rejected`] if the server refuses the code or is busy; [`OAuthError::InvalidIdToken`] if the ID token
+    /// is missing or invalid; [`OAuthError::Unavailable`] if the server is unreachable or its response cannot be used;
     /// [`OAuthError::Internal`] for an error of the service.
     pub async fn exchange_code(
         &self,
@@ -179,7 +179,7 @@ impl OAuthClient {
         grants
     }
 
-    /// Sends a request of the `oauth2` crate. `error_response` receives the error of a response with status 4xx.
+    /// Sends a request of the `oauth2` crate. `error_response` receives the error of a response with HTTP 4xx.
     async fn send_grant(
         &self,
         http: &HttpClient,

@@ -35,12 +35,12 @@ impl HttpClient {
         }
     }
 
-    /// Sends a GET request with these additional headers. The body of the response must not exceed `limit` bytes. GET
-    /// has no side effects, so it is repeated once if the connection breaks: a server may close an idle connection at
-    /// that moment.
+    /// Sends a GET request with these additional headers. The body of the response must not exceed `limit` bytes. If the
+    /// connection breaks, the request is repeated once: a server may close an idle connection at any time, and GET has
+    /// no side effects.
     ///
     /// # Errors
-    /// See [`HttpError`]. A response with status 4xx is not an error.
+    /// See [`HttpError`]. A response with HTTP 4xx is not an error.
     pub async fn get(
         &self,
         endpoint: ServerEndpoint,
@@ -70,7 +70,7 @@ impl HttpClient {
     /// Sends a request of the `oauth2` crate. Never repeated: a code, and a rotating refresh token, can be used once.
     ///
     /// # Errors
-    /// See [`HttpError`]. A response with status 4xx is not an error.
+    /// See [`HttpError`]. A response with HTTP 4xx is not an error.
     pub async fn send(
         &self,
         endpoint: ServerEndpoint,
@@ -90,10 +90,10 @@ impl HttpClient {
         exchange: impl Future<Output = Result<ServerResponse, HttpError>>,
     ) -> Result<ServerResponse, HttpError> {
         let began = Instant::now();
-        let outcome = tokio::time::timeout(self.request_timeout, exchange)
+        let result = tokio::time::timeout(self.request_timeout, exchange)
             .await
             .unwrap_or_else(|_| Err(HttpError::request_timeout(self.request_timeout)));
-        let (status, error) = match &outcome {
+        let (status, error) = match &result {
             Ok(response) if response.status < 400 => (response.status, None),
             Ok(response) => (response.status, Some("rejected")),
             Err(error @ HttpError::Status { status, .. }) => (*status, Some(error.name())),
@@ -104,11 +104,11 @@ impl HttpClient {
         if let Some(trace) = trace {
             trace.end_server_request(status, error);
         }
-        outcome
+        result
     }
 }
 
-/// Documents are not about a user, but all other requests are.
+/// Requests for documents are not about a user, but all others are.
 fn sharing(endpoint: ServerEndpoint) -> Sharing {
     match endpoint {
         ServerEndpoint::Metadata | ServerEndpoint::Jwks => Sharing::Shared,

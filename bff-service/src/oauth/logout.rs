@@ -18,11 +18,11 @@ const DEFAULT_PAUSE_SECONDS: u64 = 2;
 
 /// The result of one attempt to revoke a token.
 enum Attempt {
-    /// The server answered HTTP 200, or has no revocation endpoint.
+    /// The server answered HTTP 200 or 201, or has no revocation endpoint.
     Done,
     /// The server is temporarily unavailable. Another attempt after this time may succeed.
     Later(Duration),
-    /// The server rejected the request, or is unreachable.
+    /// The request failed for another reason.
     Failed(OAuthError),
 }
 
@@ -32,7 +32,7 @@ impl OAuthClient {
     /// section 2.2.1).
     pub async fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         let mut is_refresh_token_revoked = false;
-        // A login without a refresh token has an empty one.
+        // The refresh token of a session without one is an empty string.
         if let Some(token) = refresh_token.filter(|token| !token.is_empty()) {
             is_refresh_token_revoked = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
         }
@@ -47,7 +47,8 @@ impl OAuthClient {
         }
     }
 
-    /// Returns whether the token is revoked. A rejection is logged at `level`.
+    /// Returns whether the token is revoked, or the server has no endpoint for it. A rejection that is not temporary is
+    /// logged at `level`.
     async fn revoke_one(&self, token: &str, hint: &'static str, level: log::Level) -> bool {
         let name = hint.replace('_', " ");
         for attempt in 1..=MAX_ATTEMPTS {
@@ -102,8 +103,8 @@ impl OAuthClient {
         }
     }
 
-    /// The logout URL at the authorization server; `None` if it has none, or is unreachable. The browser returns with
-    /// `state`.
+    /// The logout URL at the authorization server. `None` if it has none, or its metadata are not available. If
+    /// `client.post_logout_redirect_uri` is set, the browser returns there with `state`.
     pub async fn end_session_url(&self, id_token_hint: Option<&str>, state: &str) -> Option<String> {
         let metadata = self
             .metadata()

@@ -14,7 +14,7 @@ use crate::jose::claims::time;
 const TYPES: [&str; 2] = ["logout+jwt", "jwt"];
 /// The member of `events` in a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// Maximum age of a logout token, in seconds, whatever its `exp`: used tokens are stored only for this time.
+/// Maximum age of a logout token, in seconds, whatever its `exp`: used tokens are stored only for a short time.
 pub const MAX_AGE_SECONDS: u64 = 300;
 /// Maximum length of `jti`, in bytes.
 const MAX_ID_BYTES: usize = 1024;

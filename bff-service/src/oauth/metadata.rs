@@ -65,7 +65,7 @@ pub struct MetadataReport {
     /// The metadata, if usable.
     pub metadata: Option<Metadata>,
     /// The errors, one message each.
-    pub faults: Vec<String>,
+    pub errors: Vec<String>,
     /// What probably does not work, although the metadata are usable.
     pub warnings: Vec<String>,
     /// Where the configuration deliberately differs from the metadata.
@@ -92,30 +92,30 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     match document.issuer.as_deref() {
         Some(issuer) if issuer == settings.issuer => {}
         // The metadata of another issuer must not be used (RFC 8414, section 3.3).
-        Some(issuer) => found.faults.push(format!(
+        Some(issuer) => found.errors.push(format!(
             "the issuer in the metadata is `{}`, but `authorization_server.issuer` is `{}`: write the issuer of the metadata",
             issuer.escape_debug(),
             settings.issuer
         )),
-        None => found.faults.push("missing issuer in the metadata: correct the metadata at the authorization server, or set \
+        None => found.errors.push("missing issuer in the metadata: correct the metadata at the authorization server, or set \
              `authorization_server.discovery` to false and configure the endpoints".to_owned()),
     }
     let configured = config.endpoints();
-    let mut endpoint = |name: &str, configured: &Option<Url>, published: Option<&String>, required: bool| {
+    let mut endpoint = |name: &str, configured: &Option<Url>, published: Option<&String>, is_required: bool| {
         let url = match (configured, published) {
             (Some(url), _) => return Some(url.clone()),
             (None, Some(url)) => url,
             (None, None) => {
-                if required {
+                if is_required {
                     let what = format!("missing {name}: set `authorization_server.{name}`");
-                    found.faults.push(what);
+                    found.errors.push(what);
                 }
                 return None;
             }
         };
         check_endpoint(url, config.demo)
             .map_err(|what| {
-                found.faults.push(format!(
+                found.errors.push(format!(
                     "invalid {name} `{}`: {what}: correct the metadata at the authorization server, or set \
                      `authorization_server.{name}`",
                     url.escape_debug()
@@ -173,22 +173,22 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
         false,
     );
     let profile = negotiate(&document.capabilities, pushed.is_some(), config, has_secret, &mut found);
-    let names_itself = settings.authorization_response_iss_parameter_supported
+    let has_iss = settings.authorization_response_iss_parameter_supported
         || document.authorization_response_iss_parameter_supported == Some(true);
     // A signed response contains its issuer in any case.
-    if config.has_shared_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
+    if config.has_shared_redirect_uri() && !has_iss && config.client.response_mode != ResponseMode::Jwt {
         let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
                     not announce `iss` in its responses (RFC 9207), so the service cannot tell which of the two sent a \
                     response: register a different redirect_uri for each";
-        found.faults.push(what.to_owned());
+        found.errors.push(what.to_owned());
     }
     let mut report = MetadataReport {
         metadata: None,
-        faults: found.faults,
+        errors: found.errors,
         warnings: found.warnings,
         overridden: found.overridden,
     };
-    if report.faults.is_empty()
+    if report.errors.is_empty()
         && let (Some(authorization_endpoint), Some(token_endpoint), Some(jwks_uri), Some(profile)) =
             (authorization, token, jwks, profile)
     {
@@ -200,7 +200,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             revocation_endpoint: revocation,
             end_session_endpoint: end_session,
             pushed_authorization_request_endpoint: pushed,
-            iss_parameter_supported: names_itself,
+            iss_parameter_supported: has_iss,
             profile,
         });
     }

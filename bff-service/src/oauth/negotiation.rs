@@ -1,5 +1,5 @@
-//! Negotiates the features of the client and the authorization server: from the configuration, and what it leaves out
-//! from the metadata.
+//! Negotiates the features of the client and the authorization server. The configuration decides, and for the fields
+//! that it leaves out, the metadata.
 
 use serde::Deserialize;
 
@@ -41,7 +41,7 @@ pub struct Profile {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// Why the metadata are unusable.
-    pub(super) faults: Vec<String>,
+    pub(super) errors: Vec<String>,
     /// What probably does not work.
     pub(super) warnings: Vec<String>,
     /// Where the configuration deliberately differs from the metadata.
@@ -60,7 +60,7 @@ pub(super) fn negotiate(
     if is_missing(&published.code_challenge_methods_supported, "S256") {
         let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported): \
                     enable it there for this client";
-        found.faults.push(what.to_owned());
+        found.errors.push(what.to_owned());
     }
     if is_missing(&published.response_types_supported, "code") {
         let what = "the authorization server does not support response_type `code` (response_types_supported): \
@@ -73,7 +73,7 @@ pub(super) fn negotiate(
     {
         let what = "`client.response_mode` is `jwt`, which the authorization server does not support \
                     (response_modes_supported): remove `client.response_mode`";
-        found.faults.push(what.to_owned());
+        found.errors.push(what.to_owned());
     }
     if let Some(names) = &published.id_token_signing_alg_values_supported {
         let accepted = &config.authorization_server.id_token_algorithms;
@@ -93,10 +93,10 @@ pub(super) fn negotiate(
         match names {
             None => found.warnings.push(
                 "`client.dpop_key_file` is set, but the authorization server does not say that it supports DPoP \
-                 (dpop_signing_alg_values_supported): remove the field if sign-in fails"
+                 (dpop_signing_alg_values_supported): if sign-ins fail, remove the field"
                     .to_owned(),
             ),
-            Some(names) if key.choose(Some(names)).is_none() => found.faults.push(format!(
+            Some(names) if key.choose(Some(names)).is_none() => found.errors.push(format!(
                 "the key of `client.dpop_key_file` fits none of the authorization server's algorithms ({}): write a \
                  key for one of them",
                 names.join(", ")
@@ -113,7 +113,7 @@ pub(super) fn negotiate(
         let what = "the first key of `client.signing_key_files` fits none of the algorithms that the authorization \
                     server accepts for `private_key_jwt` (token_endpoint_auth_signing_alg_values_supported): \
                     put a key for one of them first";
-        found.faults.push(what.to_owned());
+        found.errors.push(what.to_owned());
     }
     let push = client
         .pushed_authorization_requests
@@ -122,12 +122,12 @@ pub(super) fn negotiate(
         let what = "missing `pushed_authorization_request_endpoint` for pushed authorization requests: set \
                     `client.pushed_authorization_requests` to false, or name the endpoint as \
                     `authorization_server.pushed_authorization_request_endpoint`";
-        found.faults.push(what.to_owned());
+        found.errors.push(what.to_owned());
     }
     if !push && published.require_pushed_authorization_requests == Some(true) {
-        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires pushed authorization requests: \
-                    remove the field";
-        found.faults.push(what.to_owned());
+        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires pushed \
+                    authorization requests: remove the field";
+        found.errors.push(what.to_owned());
     }
     let request_object = request_object(published, config, found);
     let dpop_names = published.dpop_signing_alg_values_supported.as_deref();
@@ -179,8 +179,8 @@ fn authentication(
     let chosen = possible.iter().copied().find(is_supported);
     if chosen.is_none() {
         let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
-        found.faults.push(format!(
-            "this client has credentials for {}, and the metadata of the authorization server lists none of these \
+        found.errors.push(format!(
+            "this client has credentials for {}, and the metadata of the authorization server list none of these \
              methods (token_endpoint_auth_methods_supported): if the authorization server supports one of them, set \
              `client.authentication` to it",
             names.join(", ")
@@ -194,18 +194,19 @@ fn request_object(published: &Capabilities, config: &Config, found: &mut Finding
     let required = published.require_signed_request_object == Some(true);
     let wanted = config.client.signed_request_objects;
     if required && wanted == Some(false) {
-        let what = "`client.signed_request_objects` is false, but the authorization server requires signed request objects: remove \
-                    the field";
-        found.faults.push(what.to_owned());
+        let what = "`client.signed_request_objects` is false, but the authorization server requires signed request \
+                    objects: remove the field";
+        found.errors.push(what.to_owned());
     }
     if !wanted.unwrap_or(required) {
         return None;
     }
     let chosen = algorithm(config, published.request_object_signing_alg_values_supported.as_deref());
     if chosen.is_none() {
-        let what = "authorization requests are signed, but the first key of `client.signing_key_files` is missing or fits none of \
-                    the authorization server's algorithms (request_object_signing_alg_values_supported): put a key for one of them first";
-        found.faults.push(what.to_owned());
+        let what = "authorization requests are signed, but the first key of `client.signing_key_files` is missing or \
+                    fits none of the authorization server's algorithms \
+                    (request_object_signing_alg_values_supported): put a key for one of them first";
+        found.errors.push(what.to_owned());
     }
     chosen
 }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::error::OAuthError;
 
-/// Maximum length of an accepted token, in bytes. No cookie could contain a longer one.
+/// Maximum length of an accepted token, in bytes. With the default of `max_cookie_parts`, no cookie could contain a longer
+/// one.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
 /// Maximum length of a stored scope, in bytes: the refresh token cookie contains it.
@@ -24,7 +25,7 @@ pub struct TokenSet {
     pub refresh_token: Option<String>,
     /// Lifetime of the refresh token, in seconds, if the server states it.
     pub refresh_expires_in: Option<u64>,
-    /// The scope of the access token, if known: that of the response, or the requested one if the response has none.
+    /// The scope of the access token, if known: that of the response or, at a refresh, otherwise the requested one.
     pub scope: Option<String>,
     /// The validated ID token. Always present after a login.
     pub id_token: Option<IdToken>,
@@ -68,9 +69,9 @@ impl std::fmt::Debug for TokenResponse {
 /// The accepted token types. Case-insensitive (RFC 6749, section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum TokenType {
-    /// RFC 6750.
+    /// A bearer token (RFC 6750).
     Bearer,
-    /// RFC 9449.
+    /// A token that is bound to a key (RFC 9449).
     DPoP,
 }
 
@@ -120,7 +121,8 @@ impl TokenResponse {
     /// The tokens, if cookies and headers can contain them. The caller validates the ID token.
     ///
     /// # Errors
-    /// [`OAuthError::Unavailable`] if a token is empty, too long, or contains other characters than it may.
+    /// [`OAuthError::Unavailable`] if the access token is empty, or a token is too long or contains other characters
+    /// than it may.
     pub fn into_tokens(self) -> Result<TokenSet, OAuthError> {
         let access_token = self.access_token.into_secret();
         // The token is sent in an Authorization header (RFC 6750, section 2.1).
@@ -154,18 +156,19 @@ impl TokenResponse {
 }
 
 fn check(token: &str, name: &str, characters: &str, is_allowed: fn(u8) -> bool) -> Result<(), OAuthError> {
-    let fault = |what: String| Err(OAuthError::Unavailable(format!("token response: `{name}` {what}")));
+    let invalid = |what: String| Err(OAuthError::Unavailable(format!("token response: `{name}` {what}")));
     match token {
-        "" => fault("is empty".to_owned()),
-        token if token.len() > MAX_TOKEN_BYTES => fault(format!(
+        "" => invalid("is empty".to_owned()),
+        token if token.len() > MAX_TOKEN_BYTES => invalid(format!(
             "is longer than {MAX_TOKEN_BYTES} bytes: configure the authorization server to issue shorter tokens"
         )),
-        token if !token.bytes().all(is_allowed) => fault(format!("contains characters other than {characters}")),
+        token if !token.bytes().all(is_allowed) => invalid(format!("contains characters other than {characters}")),
         _ => Ok(()),
     }
 }
 
-/// Scope names and spaces (RFC 6749, section 3.3). Any other value is ignored, because a request could not contain it.
+/// Scope names and spaces (RFC 6749, section 3.3). Any other value is ignored, because a request could not contain it,
+/// and so is one of more than [`MAX_SCOPE_BYTES`].
 fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let is_legal = |byte: u8| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
@@ -176,7 +179,7 @@ fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     Ok(scope.map(str::to_owned))
 }
 
-/// Seconds. RFC 6749 specifies a number, but some servers send a string or a fraction.
+/// Seconds. RFC 6749, appendix A.14 specifies digits, but some servers send a string or a fraction.
 fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -185,14 +188,14 @@ fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
         Fraction(f64),
         Quoted(String),
     }
-    let fault = || serde::de::Error::custom("invalid lifetime: not a number of seconds");
+    let invalid = || serde::de::Error::custom("invalid lifetime: not a number of seconds");
     match Option::deserialize(deserializer)? {
         None => Ok(None),
         Some(Lifetime::Whole(seconds)) => Ok(Some(seconds)),
         // The cast rounds down, and saturates.
         Some(Lifetime::Fraction(seconds)) if seconds >= 0.0 => Ok(Some(seconds as u64)),
-        Some(Lifetime::Fraction(_)) => Err(fault()),
-        Some(Lifetime::Quoted(seconds)) => seconds.parse().map(Some).map_err(|_| fault()),
+        Some(Lifetime::Fraction(_)) => Err(invalid()),
+        Some(Lifetime::Quoted(seconds)) => seconds.parse().map(Some).map_err(|_| invalid()),
     }
 }
 

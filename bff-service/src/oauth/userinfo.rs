@@ -16,8 +16,8 @@ use crate::jose::error::JwsError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {
-    /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token. If it is
-    /// unknown, `sub` must be present.
+    /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token. If that is
+    /// `None`, any `sub` is accepted, but one must be present.
     ///
     /// # Errors
     /// [`OAuthError::TokenExpired`] for HTTP 401; [`OAuthError::Rejected`] for any other HTTP 4xx, and HTTP 503;
@@ -60,7 +60,7 @@ impl OAuthClient {
         let subject = claims
             .get("sub")
             .and_then(Value::as_str)
-            .ok_or_else(|| unusable("the response has no `sub`"))?;
+            .ok_or_else(|| unusable("missing `sub` in the response"))?;
         match expected_sub {
             Some(expected) if subject != expected => Err(unusable("`sub` is not that of the ID token")),
             _ => Ok(claims),

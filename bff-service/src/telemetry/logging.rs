@@ -35,8 +35,8 @@ pub enum LogFormat {
 impl FromStr for LogFormat {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<LogFormat, String> {
-        match text {
+    fn from_str(name: &str) -> Result<LogFormat, String> {
+        match name {
             "human" => Ok(LogFormat::Human),
             "json" => Ok(LogFormat::Json),
             other => Err(format!("invalid BFF_LOG_FORMAT `{other}`: write `human` or `json`")),
@@ -44,11 +44,12 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Installs the logger. `RUST_LOG` sets the levels; the default is `info`, and `warn` for `actix_server`.
+/// Installs the logger. `RUST_LOG` sets the levels. The default is `info`, and `warn` for `actix_server`.
 pub fn init(format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
-    // At `debug` and `trace` these modules log requests with credentials, so `RUST_LOG` cannot enable those levels.
+    // At `debug` and `trace` these modules log requests with credentials. A level in `RUST_LOG` for everything, or for one
+    // of them, does not enable that.
     for module in ["awc", "h2"] {
         builder.filter_module(module, log::LevelFilter::Info);
     }
@@ -118,7 +119,7 @@ pub fn log_subjects(is_wanted: bool) {
     SUBJECTS.store(is_wanted, Relaxed);
 }
 
-/// The `sub` for an audit line, or `-` if audit lines contain no `sub`.
+/// The `sub` for an audit line, or `-` if it is unknown or audit lines contain no `sub`.
 pub fn subject(sub: Option<&str>) -> &str {
     sub.filter(|_| SUBJECTS.load(Relaxed)).unwrap_or("-")
 }

@@ -1,6 +1,6 @@
 //! The metrics of the service, in Prometheus' text format. `docs/observability.md` has the list.
 //!
-//! The values of every label come from a fixed list and never from a client, so the number of series is bounded.
+//! The values of every label come from a fixed list and never from a request, so the number of series is bounded.
 
 use super::server_endpoint::ServerEndpoint;
 use crate::version::{COMMIT, VERSION};
@@ -18,9 +18,9 @@ const BUCKETS_SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// The result of a call to `/refresh` with valid cookies: the label `outcome` of `bff_refreshes_total`.
+/// How a call to `/refresh` with valid cookies ended: the label `outcome` of `bff_refreshes_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refreshed {
+pub enum RefreshKind {
     /// The authorization server issued new tokens, including a new refresh token.
     Rotated,
     /// The authorization server issued a new access token, and the refresh token stays valid.
@@ -33,29 +33,29 @@ pub enum Refreshed {
     Failed,
 }
 
-impl Refreshed {
-    const ALL: [Refreshed; 5] = [
-        Refreshed::Rotated,
-        Refreshed::Renewed,
-        Refreshed::Coalesced,
-        Refreshed::Replayed,
-        Refreshed::Failed,
+impl RefreshKind {
+    const ALL: [RefreshKind; 5] = [
+        RefreshKind::Rotated,
+        RefreshKind::Renewed,
+        RefreshKind::Coalesced,
+        RefreshKind::Replayed,
+        RefreshKind::Failed,
     ];
 
     fn name(self) -> &'static str {
         match self {
-            Refreshed::Rotated => "rotated",
-            Refreshed::Renewed => "renewed",
-            Refreshed::Coalesced => "coalesced",
-            Refreshed::Replayed => "replayed",
-            Refreshed::Failed => "failed",
+            RefreshKind::Rotated => "rotated",
+            RefreshKind::Renewed => "renewed",
+            RefreshKind::Coalesced => "coalesced",
+            RefreshKind::Replayed => "replayed",
+            RefreshKind::Failed => "failed",
         }
     }
 }
 
 /// The party that ended sessions: the label `by` of `bff_logouts_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LoggedOut {
+pub enum LogoutParty {
     /// The user.
     User,
     /// The authorization server, by back-channel logout.
@@ -64,14 +64,14 @@ pub enum LoggedOut {
     Frontchannel,
 }
 
-impl LoggedOut {
-    const ALL: [LoggedOut; 3] = [LoggedOut::User, LoggedOut::Backchannel, LoggedOut::Frontchannel];
+impl LogoutParty {
+    const ALL: [LogoutParty; 3] = [LogoutParty::User, LogoutParty::Backchannel, LogoutParty::Frontchannel];
 
     fn name(self) -> &'static str {
         match self {
-            LoggedOut::User => "user",
-            LoggedOut::Backchannel => "backchannel",
-            LoggedOut::Frontchannel => "frontchannel",
+            LogoutParty::User => "user",
+            LogoutParty::Backchannel => "backchannel",
+            LogoutParty::Frontchannel => "frontchannel",
         }
     }
 }
@@ -179,10 +179,10 @@ impl Default for Metrics {
             registry,
         };
         // Create the series at startup, so that the first event is visible as an increase.
-        for outcome in Refreshed::ALL {
+        for outcome in RefreshKind::ALL {
             metrics.refreshes.with_label_values(&[outcome.name()]);
         }
-        for by in LoggedOut::ALL {
+        for by in LogoutParty::ALL {
             metrics.logouts.with_label_values(&[by.name()]);
         }
         metrics
@@ -199,7 +199,7 @@ fn register<T: Collector + Clone + 'static>(registry: &Registry, metric: prometh
 }
 
 impl Metrics {
-    /// Counts a request; the outcome is `ok` or an error code.
+    /// Counts a request. `outcome` is `ok` or an error code.
     pub fn count_request(&self, endpoint: &'static str, outcome: &'static str, time: Duration) {
         self.requests.with_label_values(&[endpoint, outcome]).inc();
         observe(&self.request_seconds.with_label_values(&[endpoint]), time);
@@ -221,23 +221,23 @@ impl Metrics {
     }
 
     /// Counts a call to refresh a session.
-    pub fn count_refresh(&self, outcome: Refreshed) {
+    pub fn count_refresh(&self, outcome: RefreshKind) {
         self.refreshes.with_label_values(&[outcome.name()]).inc();
     }
 
     /// Counts a logout.
-    pub fn count_logout(&self, by: LoggedOut) {
+    pub fn count_logout(&self, by: LogoutParty) {
         self.logouts.with_label_values(&[by.name()]).inc();
     }
 
-    /// Counts a request to the authorization server.
+    /// Counts a request to the authorization server. `outcome` is `ok`, `rejected`, or the name of an HTTP error.
     pub fn count_server_request(&self, endpoint: ServerEndpoint, outcome: &'static str, time: Duration) {
         let endpoint = endpoint.name();
         self.server_requests.with_label_values(&[endpoint, outcome]).inc();
         observe(&self.server_seconds.with_label_values(&[endpoint]), time);
     }
 
-    /// Counts a failed request: the authorization server was unreachable, timed out or sent an unusable response.
+    /// Counts a request that the service answered with `authorization_server_error`.
     pub fn count_authorization_server_failure(&self) {
         self.authorization_server_failures.inc();
     }
@@ -247,18 +247,18 @@ impl Metrics {
         self.redis_failures.inc();
     }
 
-    /// Counts a refresh without Redis.
+    /// Counts a refresh or a login that could not be coordinated, because Redis was unavailable.
     pub fn count_refresh_without_redis(&self) {
         self.refreshes_without_redis.inc();
     }
 
     /// All metrics as `text/plain; version=0.0.4`, with the current values of these three gauges: the number of
     /// entries in the lists of ended sessions, whether the service is ready, and whether it lacks Redis.
-    pub fn to_text(&self, ended_sessions: usize, ready: bool, redis_unavailable: bool) -> String {
+    pub fn to_text(&self, ended_sessions: usize, is_ready: bool, is_redis_unavailable: bool) -> String {
         self.ended_sessions
             .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));
-        self.ready.set(i64::from(ready));
-        self.redis_unavailable.set(i64::from(redis_unavailable));
+        self.ready.set(i64::from(is_ready));
+        self.redis_unavailable.set(i64::from(is_redis_unavailable));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             log::error!("encoding the metrics failed: {error}");
@@ -281,7 +281,7 @@ mod tests {
         metrics.count_request("refresh", "ok", Duration::from_millis(3));
         metrics.count_request("refresh", "ok", Duration::from_secs(60));
         metrics.count_request("login_end", "invalid_request", Duration::ZERO);
-        metrics.count_refresh(Refreshed::Coalesced);
+        metrics.count_refresh(RefreshKind::Coalesced);
         metrics.count_server_request(ServerEndpoint::Token, "timeout", Duration::from_secs(1));
         let text = metrics.to_text(7, true, false);
         for line in [

@@ -2,10 +2,11 @@
 //!
 //! The service propagates the `traceparent` of a request to the authorization server, whether or not it exports spans.
 //! It creates and exports spans only with a configured exporter (see `server::otlp`): one for each request that it
-//! receives, and a child span for each request to the authorization server on its behalf. The beginning of a trace
-//! decides whether it is recorded: the service respects the flag of the incoming `traceparent`.
+//! receives, except those to the admin listener other than `/authorize`, and a child span for each request to the
+//! authorization server on its behalf. The beginning of a trace decides whether it is recorded: by default, the service
+//! respects the flag of the incoming `traceparent`.
 //!
-//! A span contains only names, methods and statuses: no query, no header, no body.
+//! A span contains only names, methods, statuses and the request id: no query, no other header, no body.
 
 use std::sync::OnceLock;
 
@@ -111,7 +112,7 @@ impl TraceContext {
         if let Some(error) = error {
             span.set_attribute(KeyValue::new("error.type", error));
         }
-        // A client's error is not an error of the service.
+        // HTTP 4xx is not an error of the server.
         if status == 0 || status >= 500 {
             span.set_status(Status::error(error.unwrap_or_default()));
         }
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_no_place_in_a_trace_is_not_handed_on() {
-        for wrong in [
+        for invalid in [
             "",
             "00",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
@@ -190,7 +191,7 @@ mod tests {
             "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
         ] {
-            assert_eq!(of(&[("traceparent", wrong)]), None, "{wrong}");
+            assert_eq!(of(&[("traceparent", invalid)]), None, "{invalid}");
         }
         assert_eq!(of(&[("traceparent", TRACEPARENT), ("traceparent", TRACEPARENT)]), None);
         assert_eq!(of(&[("tracestate", "vendor=abc")]), None);

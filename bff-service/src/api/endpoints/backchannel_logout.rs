@@ -9,7 +9,7 @@ use crate::api::error::{ApiError, Reason};
 use crate::api::success::Success;
 use crate::oauth::logout_token::LogoutToken;
 use crate::telemetry::logging::AUDIT;
-use crate::telemetry::metrics::LoggedOut;
+use crate::telemetry::metrics::LogoutParty;
 use bff_core::request::values::Values;
 use url::form_urlencoded;
 
@@ -43,7 +43,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         Ended::Session(_) => "a session",
     };
     let name = ended.to_text();
-    application.metrics.count_logout(LoggedOut::Backchannel);
+    application.metrics.count_logout(LogoutParty::Backchannel);
     log::info!(
         target: AUDIT,
         event = "backchannel_logout",

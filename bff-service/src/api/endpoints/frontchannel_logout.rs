@@ -10,7 +10,7 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::success::{Content, Success};
 use crate::telemetry::logging::AUDIT;
-use crate::telemetry::metrics::LoggedOut;
+use crate::telemetry::metrics::LogoutParty;
 use bff_core::request::values::Values;
 
 /// Minimum length of `sid`, in bytes: an attacker could guess a shorter one and end the session of another user.
@@ -43,7 +43,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         ));
     }
     let name = ended.to_text();
-    application.metrics.count_logout(LoggedOut::Frontchannel);
+    application.metrics.count_logout(LogoutParty::Frontchannel);
     log::info!(
         target: AUDIT,
         event = "frontchannel_logout",

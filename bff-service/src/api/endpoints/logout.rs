@@ -12,7 +12,7 @@ use crate::api::error::{ApiError, Reason};
 use crate::api::success::Success;
 use crate::session::cookies::response::SetCookies;
 use crate::telemetry::logging::{AUDIT, session_name};
-use crate::telemetry::metrics::LoggedOut;
+use crate::telemetry::metrics::LogoutParty;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let (url, set_cookies) = end_session(&call, Proof::Header).await?;
@@ -89,7 +89,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         }
     }
     let session = id.map_or_else(|| "of version 1".to_owned(), session_name);
-    application.metrics.count_logout(LoggedOut::User);
+    application.metrics.count_logout(LogoutParty::User);
     log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: ended session {session}");
     Ok((url, set_cookies.into_lines()))
 }

@@ -18,7 +18,7 @@ use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, Renewed
 use crate::session::refresh_cookie::RefreshContent;
 use crate::session::tokens::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
-use crate::telemetry::metrics::Refreshed;
+use crate::telemetry::metrics::RefreshKind;
 
 /// How many rotations a late caller follows: several only if access tokens expire within the replay window.
 const MAX_ROTATIONS: usize = 10;
@@ -90,31 +90,31 @@ impl RefreshExchange {
             Ok(_) if self.is_ended() => Err(ErrorCode::SessionExpired),
             outcome => outcome,
         };
-        let how = if outcome.is_ok() { how } else { Refreshed::Failed };
+        let how = if outcome.is_ok() { how } else { RefreshKind::Failed };
         self.application.metrics.count_refresh(how);
         outcome
     }
 
-    async fn join(&mut self, client: &Rc<OAuthClient>, caller: &Caller) -> (RefreshOutcome, Refreshed) {
+    async fn join(&mut self, client: &Rc<OAuthClient>, caller: &Caller) -> (RefreshOutcome, RefreshKind) {
         for _ in 0..MAX_ROTATIONS {
             let key = RefreshKey::new(self.session, &self.refresh_token);
             match self.application.refreshes.join(key, self.holder()).await {
-                Role::Follower(outcome) => return (outcome, Refreshed::Coalesced),
+                Role::Follower(outcome) => return (outcome, RefreshKind::Coalesced),
                 Role::Replay(Ok(tokens)) if self.is_outdated(&tokens).await => self.follow(&tokens),
-                Role::Replay(outcome) => return (outcome, Refreshed::Replayed),
+                Role::Replay(outcome) => return (outcome, RefreshKind::Replayed),
                 Role::Leader(lease) => {
                     let outcome = self.lead(client, caller).await;
                     let outcome = self.application.refreshes.publish(key, lease, outcome).await;
                     let outcome = self.reject_if_ended(outcome).await;
                     let how = match &outcome {
-                        Ok(tokens) if tokens.rotated => Refreshed::Rotated,
-                        _ => Refreshed::Renewed,
+                        Ok(tokens) if tokens.rotated => RefreshKind::Rotated,
+                        _ => RefreshKind::Renewed,
                     };
                     return (outcome, how);
                 }
             }
         }
-        (Err(ErrorCode::AuthorizationServerError), Refreshed::Failed)
+        (Err(ErrorCode::AuthorizationServerError), RefreshKind::Failed)
     }
 
     /// Whether earlier tokens are outdated: the access token has expired, or the refresh token has been used since, and

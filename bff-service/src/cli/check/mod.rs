@@ -62,7 +62,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
             }
         },
     };
-    report.errors.extend(examined.faults);
+    report.errors.extend(examined.errors);
     // The service starts with these, but nobody could sign in.
     report.errors.extend(examined.warnings);
     report.warnings.extend(examined.overridden);

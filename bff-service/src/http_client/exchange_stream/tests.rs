@@ -1,3 +1,5 @@
+//! One response for each request, whatever the server sends, and when.
+
 use std::future::poll_fn;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};

@@ -1,3 +1,5 @@
+//! The environment variables of the proxy, and the connections that use it.
+
 use super::*;
 
 fn read(variables: &[(&str, &str)]) -> Result<Proxy, ProxyError> {

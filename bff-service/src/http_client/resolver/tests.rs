@@ -1,3 +1,5 @@
+//! When a lookup sends a query, and when it uses cached addresses.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -122,16 +124,16 @@ async fn a_name_of_which_nothing_is_known_is_an_error_with_its_reason_and_asked_
         2 => panic!("the query panics"),
         _ => Ok(vec![FIRST.into()]),
     });
-    let outcome = async || {
+    let look_up = async || {
         names
             .lookup("as.example.com", 443)
             .await
             .map_err(|error| error.to_string())
     };
-    assert_eq!(outcome().await.unwrap_err(), "no such name");
-    assert_eq!(outcome().await.unwrap_err(), "no address");
-    assert_eq!(outcome().await.unwrap_err(), "the DNS query was aborted");
-    assert_eq!(outcome().await.unwrap(), address(FIRST));
+    assert_eq!(look_up().await.unwrap_err(), "no such name");
+    assert_eq!(look_up().await.unwrap_err(), "no address");
+    assert_eq!(look_up().await.unwrap_err(), "the DNS query was aborted");
+    assert_eq!(look_up().await.unwrap(), address(FIRST));
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Valid and invalid responses, in pieces of any length.
+
 use super::*;
 
 /// Reads a response from a connection that then ends, in pieces of this many bytes. Returns the output, and how many
@@ -194,11 +196,11 @@ fn heads_and_lines_without_end_are_refused_before_they_fill_the_memory() {
     ] {
         let response = format!("{begin}{}", more.repeat(2 * MAX_HEAD_BYTES));
         let (mut reader, mut out) = (ResponseReader::default(), Vec::new());
-        let refused = response
+        let rejected = response
             .as_bytes()
             .chunks(1000)
             .any(|piece| reader.read(piece, &mut out).is_err());
-        assert!(refused, "{begin}");
+        assert!(rejected, "{begin}");
         assert!(reader.line.len() <= MAX_HEAD_BYTES);
     }
 }

@@ -29,15 +29,15 @@ async fn exchange(client: Client, lying: String, other: String, count: u64) -> u
                 let asked = format!("{user}-{number}");
                 let url = format!("{origin}/{asked}");
                 let exchange = get(&client, &url, sharing);
-                let outcome = match seeded.below(20) {
+                let result = match seeded.below(20) {
                     // A waiting caller may disconnect at any time.
                     0 => match tokio::time::timeout(Duration::from_micros(seeded.below(3000)), exchange).await {
-                        Ok(outcome) => outcome,
+                        Ok(result) => result,
                         Err(_) => continue,
                     },
                     _ => exchange.await,
                 };
-                match outcome {
+                match result {
                     // The response was sent before the request, on a new connection.
                     Ok(response) if sharing == Sharing::Own && response.body == UNASKED => {}
                     Ok(response) => {

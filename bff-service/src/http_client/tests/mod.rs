@@ -2,7 +2,7 @@
 
 mod authority;
 mod exchanges;
-mod refused_certificates;
+mod rejected_certificates;
 mod through_a_proxy;
 mod unruly_server;
 

@@ -12,7 +12,7 @@ use crate::http_client::Proxy;
 
 /// A server that reads one request from each connection, sends these bytes, and closes the connection: over TLS with
 /// `close_notify`, or without.
-fn fake_server(tls: Arc<ServerConfig>, sent: &'static str, says_goodbye: bool) -> SocketAddr {
+fn fake_server(tls: Arc<ServerConfig>, sent: &'static str, has_close_notify: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -25,7 +25,7 @@ fn fake_server(tls: Arc<ServerConfig>, sent: &'static str, says_goodbye: bool) -
             }
             let stream = reader.get_mut();
             let _ = stream.write_all(sent.as_bytes());
-            if says_goodbye {
+            if has_close_notify {
                 stream.conn.send_close_notify();
             }
             let _ = stream.flush();
@@ -137,9 +137,9 @@ async fn loopback_and_what_no_proxy_names_are_reached_without_the_proxy() {
     assert!(heads.lock().unwrap().is_empty());
 }
 
-async fn get_cut(says_goodbye: bool) -> Result<super::ServerResponse, HttpError> {
+async fn get_cut(has_close_notify: bool) -> Result<super::ServerResponse, HttpError> {
     let (server, trusting) = tls("login.example.localhost");
-    let server = fake_server(server, "HTTP/1.1 200 OK\r\n\r\nall of it", says_goodbye);
+    let server = fake_server(server, "HTTP/1.1 200 OK\r\n\r\nall of it", has_close_notify);
     let client: Client = client(&trusting, &Proxy::default());
     let url = format!("https://login.example.localhost:{}/", server.port());
     get(&client, &url, Sharing::Own).await

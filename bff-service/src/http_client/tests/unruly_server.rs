@@ -69,7 +69,7 @@ impl Manner {
 /// The response that is sent before any request.
 pub(super) const UNASKED: &str = "unasked";
 
-/// Starts the server for the lifetime of the test process; with a TLS configuration, over TLS. A lying server also
+/// Starts the server for the lifetime of the test process, over TLS if there is a TLS configuration. A lying server also
 /// sends well-formed responses before and after the requested one, at times when no client can distinguish them.
 pub(super) fn start(seed: u64, tls: Option<Arc<ServerConfig>>, is_lying: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -65,11 +65,11 @@ async fn check_lists_the_faults_of_the_file() {
 async fn an_authentication_that_is_configured_and_not_listed_by_the_server_is_used_and_check_ends_well() {
     let metadata = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
     let server = FakeServer::with_metadata(metadata, not_found);
-    let refused = report(&server, &[]).await;
-    assert_eq!(refused.exit_code(), 1, "{refused}");
+    let rejected = report(&server, &[]).await;
+    assert_eq!(rejected.exit_code(), 1, "{rejected}");
     assert!(
-        refused.to_string().contains("set `client.authentication` to it"),
-        "{refused}"
+        rejected.to_string().contains("set `client.authentication` to it"),
+        "{rejected}"
     );
     let followed = report(&server, &["client.authentication = \"client_secret_basic\""]).await;
     assert_eq!(followed.exit_code(), 0, "{followed}");

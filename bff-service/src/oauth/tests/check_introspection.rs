@@ -92,10 +92,10 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
         (400, json!({"error": "unsupported_token_type"})),
     ] {
         let server = introspecting(status, body);
-        let good = report_with_rules(&server, "plain", "client_secret_basic").await;
+        let valid = report_with_rules(&server, "plain", "client_secret_basic").await;
         assert!(
-            good.is_valid() && good.to_string().contains("answers the introspection client `gateway`"),
-            "{good}"
+            valid.is_valid() && valid.to_string().contains("answers the introspection client `gateway`"),
+            "{valid}"
         );
         let [asked] = &server.requests("/introspect")[..] else {
             panic!("the introspection endpoint got another number of requests than one")
@@ -121,9 +121,9 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
         (200, json!({}), "missing `active`"),
     ] {
         let server = introspecting(status, body);
-        let bad = report_with_rules(&server, "plain", "client_secret_basic").await;
-        assert_eq!(bad.errors.len(), 1, "{bad}");
-        assert!(bad.errors[0].contains(words), "{bad}");
+        let invalid = report_with_rules(&server, "plain", "client_secret_basic").await;
+        assert_eq!(invalid.errors.len(), 1, "{invalid}");
+        assert!(invalid.errors[0].contains(words), "{invalid}");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::oauth::discovery::{oauth_authorization_server_url, openid_configurati
 use crate::oauth::metadata::{Document, MetadataReport, examine};
 use crate::oauth::{AuthorizationServer, OAuthClient, OAuthError};
 
-/// Examines the fake server's metadata with changes; null removes a member.
+/// Examines the fake server's metadata with changes. `null` removes a member.
 fn examine_changed(changes: &Value, lines: &[&str]) -> MetadataReport {
     let server = FakeServer::start(not_found);
     let mut metadata = server.metadata();
@@ -24,7 +24,7 @@ fn examine_changed(changes: &Value, lines: &[&str]) -> MetadataReport {
 
 #[test]
 fn the_well_known_urls_are_those_of_the_standards() {
-    // OpenID Connect Discovery 1.0, section 4.1 puts it after the path; RFC 8414, section 3.1 puts it before.
+    // OpenID Connect Discovery 1.0, section 4.1 puts the well-known part after the path, RFC 8414, section 3.1 before it.
     assert_eq!(
         openid_configuration_url("https://a.example/t/"),
         "https://a.example/t/.well-known/openid-configuration"
@@ -74,9 +74,9 @@ fn metadata_that_cannot_be_used_are_refused_with_a_reason() {
         let examined = examine_changed(&changes, &[]);
         assert!(examined.metadata.is_none(), "{changes}");
         assert!(
-            examined.faults.iter().any(|fault| fault.contains(reason)),
+            examined.errors.iter().any(|error| error.contains(reason)),
             "{changes}: {:?}",
-            examined.faults
+            examined.errors
         );
     }
 }
@@ -97,12 +97,12 @@ fn plain_http_endpoints_are_refused_outside_demo_mode() {
         _ => None,
     };
     let examined = examine(&document, &crate::config::Config::parse(text, secret).unwrap(), true);
-    let refused = examined
-        .faults
+    let rejected = examined
+        .errors
         .iter()
-        .filter(|fault| fault.contains("its scheme is http"))
+        .filter(|error| error.contains("its scheme is http"))
         .count();
-    assert_eq!(refused, 6);
+    assert_eq!(rejected, 6);
 }
 
 #[test]
@@ -186,12 +186,12 @@ async fn a_server_without_metadata_is_unavailable() {
 async fn a_server_that_comes_back_needs_no_restart() {
     let signer = Signer::es256("1");
     let server = FakeServer::authorization_server(&[&signer], not_found);
-    let good = server.metadata();
+    let metadata = server.metadata();
     server.answer_by(|_| Reply::Json(500, json!({})));
     let client = server.client(&[]);
     assert!(client.authorization_request(&redirect_uri(), &[]).await.is_err());
     assert!(!client.is_ready());
-    server.answer_by(move |_| Reply::Json(200, good.clone()));
+    server.answer_by(move |_| Reply::Json(200, metadata.clone()));
     assert!(client.authorization_request(&redirect_uri(), &[]).await.is_ok());
 }
 

@@ -13,7 +13,7 @@ use super::fake_server::{FakeServer, Reply, Request, redirect_uri};
 use crate::clock;
 use crate::oauth::IdTokenRequirements;
 
-/// A server that requires its nonce in every proof; its tokens are bound.
+/// A server that requires its nonce in every proof, and issues bound tokens.
 fn nonce_server() -> FakeServer {
     FakeServer::with_metadata(
         json!({"dpop_signing_alg_values_supported": ["ES256"]}),
@@ -51,7 +51,8 @@ fn nonce_server() -> FakeServer {
 fn asks_for_nonce(nonce: &str) -> Reply {
     let body = r#"{"error":"use_dpop_nonce"}"#;
     let response = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: {nonce}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: {nonce}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
         body.len()
     );
     Reply::Raw(response.into_bytes())

@@ -88,7 +88,7 @@ impl FakeServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sets the response for a path.
+    /// Sets the responses from now on.
     pub(super) fn answer_by(&self, handler: impl FnMut(&Request) -> Reply + Send + 'static) {
         *self.handler.lock().unwrap() = Box::new(handler);
     }

@@ -117,7 +117,8 @@ async fn client_secret_post_is_in_the_body_alone() {
 }
 
 fn is_rejection(error: &OAuthError, status: u16, code: Option<&str>) -> bool {
-    matches!(error, OAuthError::Rejected(error_response) if error_response.status == status && error_response.code.as_deref() == code)
+    matches!(error, OAuthError::Rejected(error_response)
+        if error_response.status == status && error_response.code.as_deref() == code)
 }
 
 #[actix_web::test]
@@ -128,7 +129,10 @@ async fn invalid_grant_is_parsed_and_not_searched_for() {
             json!({"error": "invalid_grant", "error_description": "expired"}),
         )
     };
-    let is_invalid_grant = |error: OAuthError| matches!(error, OAuthError::Rejected(error_response) if error_response.error_code() == Some(OAuthErrorCode::InvalidGrant));
+    let is_invalid_grant = |error: OAuthError| {
+        matches!(error, OAuthError::Rejected(error_response)
+            if error_response.error_code() == Some(OAuthErrorCode::InvalidGrant))
+    };
     assert!(is_invalid_grant(refresh(invalid_grant(400)).await));
     let elsewhere = json!({"error": "invalid_request", "error_description": "not an invalid_grant"});
     let error = refresh(Reply::Json(400, elsewhere)).await;
@@ -257,7 +261,7 @@ async fn unusual_but_legal_answers_are_accepted() {
     assert_eq!((tokens.access_token.len(), tokens.expires_in), (6000, Some(299)));
 }
 
-/// The forms of the requests to a token endpoint with these responses, in order.
+/// Refreshes at a token endpoint with these responses. Returns the scope of the tokens, and those of the requests, in order.
 async fn refreshed(
     responses: Vec<Reply>,
     lines: &[&str],

@@ -32,7 +32,7 @@ fn valid_claims() -> Map<String, Value> {
     claims.as_object().unwrap().clone()
 }
 
-/// The valid claims with changes; null removes a claim.
+/// The valid claims with changes. `null` removes a claim.
 fn changed(changes: Value) -> Map<String, Value> {
     let mut claims = valid_claims();
     for (name, value) in changes.as_object().unwrap() {

@@ -112,11 +112,11 @@ async fn what_strangers_send_does_not_keep_a_new_key_from_the_servers_own_tokens
 async fn keys_that_cannot_be_fetched_make_the_server_unavailable_and_not_the_token_invalid() {
     let server = working_server();
     let (metadata, response) = (server.metadata(), tokens("a.b.c"));
-    let good = id_token(&Signer::es256("1"), &server.url(""));
+    let valid = id_token(&Signer::es256("1"), &server.url(""));
     server.answer_by(move |request| match request.path() {
         "/token" => Reply::Json(
             200,
-            json!({"id_token": good, "access_token": "at", "token_type": response["token_type"]}),
+            json!({"id_token": valid, "access_token": "at", "token_type": response["token_type"]}),
         ),
         "/jwks" => Reply::Json(503, json!({})),
         _ => Reply::Json(200, metadata.clone()),

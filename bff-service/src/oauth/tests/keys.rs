@@ -10,9 +10,9 @@ fn parse(keys: &Value) -> Result<KeySet, String> {
     KeySet::parse(keys.to_string().as_bytes())
 }
 
-/// A set of one valid key, with id `good`, and this one.
+/// A set of one valid key, with id `valid`, and this one.
 fn with(key: Value) -> KeySet {
-    let mut set = jwks([&Signer::es256("good")]);
+    let mut set = jwks([&Signer::es256("valid")]);
     set["keys"].as_array_mut().unwrap().push(key);
     parse(&set).unwrap()
 }

@@ -81,12 +81,12 @@ async fn logged(refresh_token: u16) -> Vec<String> {
 
 #[actix_web::test]
 async fn an_access_token_that_cannot_be_revoked_after_its_refresh_token_is_no_reason_to_warn() {
-    let refused = "revoking the access token failed: the revocation endpoint answered HTTP 400 with error \
+    let rejected = "revoking the access token failed: the revocation endpoint answered HTTP 400 with error \
                    `unsupported_token_type`";
     let lines = logged(200).await;
-    assert!(lines.contains(&format!("DEBUG {refused}")), "{lines:?}");
+    assert!(lines.contains(&format!("DEBUG {rejected}")), "{lines:?}");
     let lines = logged(400).await;
-    assert!(lines.contains(&format!("WARN {refused}")), "{lines:?}");
+    assert!(lines.contains(&format!("WARN {rejected}")), "{lines:?}");
     let first = "WARN revoking the refresh token failed: the revocation endpoint answered HTTP 400 with error \
                  `invalid_request`";
     assert!(lines.iter().any(|line| line == first), "{lines:?}");

@@ -12,7 +12,7 @@ fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
             .replace("https://www.brand-b.com", "https://www.brand-a.com")
             .replace("client]\n", "client]\nresponse_mode = \"MODE\"\n")
     };
-    for (text, mode, announced, refused) in [
+    for (text, mode, announced, rejected) in [
         (two("", other_issuer), "", [false, false], [false, false]),
         (shared(""), "query", [false, false], [false, false]),
         (shared(other_issuer), "query", [false, false], [true, true]),
@@ -24,7 +24,7 @@ fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
         (shared(other_issuer), "jwt", [false, false], [false, false]),
     ] {
         let configs = parse(&text.replace("MODE", mode), env).unwrap();
-        for ((config, announced), refused) in configs.into_iter().zip(announced).zip(refused) {
+        for ((config, announced), rejected) in configs.into_iter().zip(announced).zip(rejected) {
             let issuer = &config.authorization_server.issuer;
             let document = serde_json::json!({
                 "issuer": issuer,
@@ -34,12 +34,12 @@ fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
                 "authorization_response_iss_parameter_supported": announced,
             });
             let examined = examine(&serde_json::from_value(document).unwrap(), &config, true);
-            let told = examined.faults.iter().any(|fault| fault.contains("same redirect_uri"));
+            let told = examined.errors.iter().any(|error| error.contains("same redirect_uri"));
             assert_eq!(
                 (told, examined.metadata.is_none()),
-                (refused, refused),
+                (rejected, rejected),
                 "{:?}",
-                examined.faults
+                examined.errors
             );
         }
     }

@@ -241,8 +241,8 @@ fn the_type_is_jwt_or_absent() {
 fn what_is_not_a_signed_token_is_refused_as_malformed() {
     let signer = Signer::es256("1");
     let keys = key_set([&signer]);
-    let good = signer.sign(&claims());
-    let parts: Vec<&str> = good.split('.').collect();
+    let valid = signer.sign(&claims());
+    let parts: Vec<&str> = valid.split('.').collect();
     let long = format!("{}.{}.{}", parts[0], "A".repeat(70_000), parts[2]);
     let tokens = [
         String::new(),
@@ -251,9 +251,9 @@ fn what_is_not_a_signed_token_is_refused_as_malformed() {
         "opaque-token".to_owned(),
         format!("{}.{}", parts[0], parts[1]),
         // The form of an encrypted token has five parts.
-        format!("{good}.{}.{}", parts[0], parts[1]),
+        format!("{valid}.{}.{}", parts[0], parts[1]),
         format!("{}=.{}.{}", parts[0], parts[1], parts[2]),
-        format!(" {good}"),
+        format!(" {valid}"),
         signer.sign(&json!(["sub"])),
         signer.sign_with_header(&json!("ES256"), &claims()),
         signer.sign_with_header(&json!({"alg": ["ES256"]}), &claims()),
