@@ -48,17 +48,28 @@ impl FromStr for LogFormat {
 pub fn init(format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
-    // At `debug` and `trace` these modules log requests with credentials. A level in `RUST_LOG` for everything, or for one
-    // of them, does not enable that.
-    for module in ["awc", "h2"] {
+    for module in WITH_CREDENTIALS {
         builder.filter_module(module, log::LevelFilter::Info);
     }
-    match format {
-        LogFormat::Human => builder.format(human_line),
-        LogFormat::Json => builder.format(json_line),
-    };
+    builder.format(move |line, record| match (may_have_credentials(record), format) {
+        (true, _) => Ok(()),
+        (false, LogFormat::Human) => human_line(line, record),
+        (false, LogFormat::Json) => json_line(line, record),
+    });
     // A second logger, in tests, is not an error.
     let _ = builder.try_init();
+}
+
+/// Modules that log requests with credentials at `debug` and `trace`.
+const WITH_CREDENTIALS: [&str; 2] = ["awc", "h2"];
+
+/// Whether a line is left out. `RUST_LOG` may name a part of such a module, which takes precedence over the level of the module.
+fn may_have_credentials(record: &Record<'_>) -> bool {
+    let is_of = |module: &str| {
+        let rest = record.target().strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    record.level() > log::Level::Info && WITH_CREDENTIALS.into_iter().any(is_of)
 }
 
 fn human_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
