@@ -158,7 +158,7 @@ pub(super) struct RawBffToken {
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
     /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys, and http
-    /// origins of every host; otherwise http origins of `localhost` and of names below it only.
+    /// origins of every host. Otherwise it accepts http origins of `localhost` and of names below it only.
     #[serde(default)]
     demo: bool,
 }
