@@ -97,7 +97,10 @@ fn kind(property: &Value) -> String {
         let forms: Vec<String> = forms
             .iter()
             .flat_map(|form| members(form, "properties"))
-            .map(|(name, _)| format!("`{{\"{name}\": \"…\"}}`"))
+            .map(|(name, value)| match value["properties"].is_object() {
+                true => format!("`{{\"{name}\": {{…}}}}`"),
+                false => format!("`{{\"{name}\": \"…\"}}`"),
+            })
             .collect();
         return forms.join(" or ");
     }

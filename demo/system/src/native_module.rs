@@ -81,6 +81,7 @@ mod tests {
             native
                 .replace("envoy -c envoy/envoy.yaml       ", "envoy -c envoy/envoy-native.yaml")
                 .replace("envoy/envoy.yaml", "envoy/envoy-native.yaml")
+                .replace("cargo xtask up          ", "cargo xtask up --native ")
         );
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envoy/envoy-native.yaml");
         if std::env::var_os("BFF_WRITE_REFERENCE").is_some() {

@@ -97,7 +97,7 @@ annotations: {{- . | nindent 2 }}
 {{- with $sources -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
-{{/* Seconds from a pod's end until Kubernetes kills it. */}}
+{{/* The time until Kubernetes kills a pod that it stops, in seconds. */}}
 {{- define "bff.terminationGracePeriodSeconds" -}}
 {{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
 {{- add .Values.preStopSleepSeconds 70 -}}

@@ -162,8 +162,8 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
-    /// What the filter does with an access token that is a JWT. If unset: `pass` if `response` is `auto`, and otherwise
-    /// `introspect`, which is then the only valid value.
+    /// What the filter does with an access token that is a JWT. If unset, the value is `pass` if `response` is `auto`, and
+    /// otherwise `introspect`, which is then the only valid value.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 
