@@ -41,7 +41,7 @@ fn check_field(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::new(path, format!("unknown field{hint}")));
         return;
     };
-    let (fits, expected) = match kind {
+    let (is_valid, expected) = match kind {
         Kind::String => (value.is_str(), "a string, in quotes"),
         Kind::Integer => (
             value.as_integer().is_some_and(|number| number >= 0),
@@ -53,7 +53,7 @@ fn check_field(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
             "a list of strings such as [\"one\", \"two\"]",
         ),
     };
-    if !fits {
+    if !is_valid {
         errors.push(FieldError::new(path, format!("invalid value: write {expected}")));
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn strings(values: &[&str]) -> Vec<String> {
 }
 
 /// Declares a section: `pub name: Type = default, least..=most;` for each field, below its doc comment. `at` is the
-/// prefix of the field paths; `with` lists the tables of the section. The macro defines the structure that serde
+/// prefix of the field paths. `with` lists the tables of the section. The macro defines the structure that serde
 /// deserializes, its defaults, its rows in the table of fields, and its range checks.
 macro_rules! section {
     (

@@ -1,4 +1,4 @@
-//! The sections of the configuration: the type, the default and the range of each field; its doc comment is its
+//! The sections of the configuration: the type, the default and the range of each field. Its doc comment is its
 //! reference. The table of [fields](super::fields), the pages of `docs/reference` and the JSON Schema are generated
 //! from these files, and a test compares `bff.example.toml` with them.
 //!
