@@ -7,12 +7,12 @@ import { follow, type SessionView, view } from './view.js';
 
 const BFF = new InjectionToken<unknown>('bff-envoy-client');
 
-/** For `providers` of the application's configuration: makes the client available to `injectBff` and `injectSession`. */
+/** For `providers` of the application's configuration: makes the `BffClient` available to `injectBff` and `injectSession`. */
 export function provideBff<C extends object>(client: BffClient<C>): Provider {
   return { provide: BFF, useValue: client };
 }
 
-/** The provided client. Call it in an injection context, such as a field of a component. */
+/** The provided `BffClient`. Call it in an injection context, such as a field of a component. */
 export function injectBff<C extends object = Claims>(): BffClient<C> {
   return inject(BFF) as BffClient<C>;
 }

@@ -1,10 +1,10 @@
 // Sign-in, session and API calls of one page. It holds no token: tokens are in cookies that scripts cannot read.
 
-import { abortable } from './abort.js';
+import { waitUntilAborted } from './abort.js';
 import { Ending } from './ending.js';
-import { BffError, call, isUnauthorized, type JsonObject, UNUSABLE, webUrl } from './http.js';
+import { BffError, call, checkWebUrl, isUnauthorized, type JsonObject, UNUSABLE } from './http.js';
 import type { BffClientOptions, LoginOptions, LogoutOptions } from './options.js';
-import { absolute, openPage, type Page } from './opened-page.js';
+import { openPage, type Page, resolveUrl } from './opened-page.js';
 import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { type Claims, Known, type PageLoad, type Session, type SessionEvent, type SessionListener } from './session.js';
 import type { TabEvent } from './tabs.js';
@@ -14,7 +14,7 @@ const LOGOUT_WAIT_MS = 1000;
 /** The API itself is the reason for HTTP 401 with an access token that is newer than this: another refresh would not help. */
 const FRESH_MS = 10_000;
 
-/** The client of one page: the session, sign-in, sign-out and API calls. `C` is the type of the user's claims. */
+/** The session, sign-in, sign-out and API calls of one page. `C` is the type of the user's claims. */
 export class BffClient<C extends object = Claims> {
   readonly #options: BffClientOptions;
   readonly #csrfHeader: string;
@@ -31,14 +31,14 @@ export class BffClient<C extends object = Claims> {
   #isLeaving = false;
   /** Why the last refresh failed. */
   #failure: unknown;
-  /** Until when the client tries no other refresh because of that, in milliseconds since 1970. */
+  /** Until when no other refresh is tried because of that, in milliseconds since 1970. */
   #notBefore = 0;
   /** The number of session requests. */
   #asked = 0;
   /** The number of the newest session request whose response was read. */
   #answered = 0;
 
-  /** A server that renders pages can create a client, too, and use `current`. Everything else needs a page. */
+  /** A server that renders pages can create a `BffClient`, too, and use `current`. Everything else needs a page. */
   constructor(options: BffClientOptions) {
     this.#options = options;
     this.#csrfHeader = `x-${options.cookieNamePrefix ?? 'example'}-csrf`;
@@ -61,6 +61,7 @@ export class BffClient<C extends object = Claims> {
    * For the start of the page: completes the sign-in whose authorization response is in the URL, or finds the existing session.
    * Removes the response from the address bar before it returns its promise. Concurrent calls share one page load.
    * @param pageUrl the result of `takePageUrl`, if it was called earlier
+   * @throws BffError if the BFF does not say whether a user is signed in. A failed sign-in is the `error` of the result
    */
   onPageLoad(pageUrl = takePageUrl(this.#options.redirectPath)): Promise<PageLoad<C>> {
     return (this.#pageLoad ??= this.#load(pageUrl).finally(() => {
@@ -71,6 +72,7 @@ export class BffClient<C extends object = Claims> {
   /**
    * Sends the browser to the authorization server to sign in. It returns with another load of the page. Calls while one is in
    * progress, such as by a double click or by React's StrictMode, share it.
+   * @throws BffError if the BFF refuses the sign-in or cannot be reached
    */
   login(options: LoginOptions = {}): Promise<void> {
     return (this.#login ??= this.#startLogin(options).finally(() => {
@@ -81,8 +83,8 @@ export class BffClient<C extends object = Claims> {
   async #startLogin({ extraParams = {}, returnTo }: LoginOptions): Promise<void> {
     const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })) };
     // One cookie holds all pending logins, so two tabs must not change it at once.
-    const { authorizationRequestUrl } = await this.#alone(() => this.#call('POST', '/login/start', body));
-    const url = webUrl(authorizationRequestUrl);
+    const { authorizationRequestUrl } = await this.#runAlone(() => this.#call('POST', '/login/start', body));
+    const url = checkWebUrl(authorizationRequestUrl);
     rememberPlace(returnTo);
     this.#navigate(url);
   }
@@ -90,9 +92,10 @@ export class BffClient<C extends object = Claims> {
   /**
    * Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. It returns
    * with another load of the page.
+   * @throws BffError if the BFF refuses the sign-out or cannot be reached. A session that has already ended is no error
    */
   async logout({ returnTo }: LogoutOptions = {}): Promise<void> {
-    const url = await this.#alone(async () => {
+    const url = await this.#runAlone(async () => {
       let response: JsonObject = {};
       try {
         response = await this.#callWithCurrentCsrf('/logout');
@@ -103,7 +106,7 @@ export class BffClient<C extends object = Claims> {
       this.#page().tabs.tell('logged_out');
       // A response to an earlier request must not bring the session back.
       this.#answered = ++this.#asked;
-      return typeof response['url'] === 'string' ? webUrl(response['url']) : undefined;
+      return typeof response['url'] === 'string' ? checkWebUrl(response['url']) : undefined;
       // The BFF refuses a refresh in progress when its session ends, so a refresh that hangs delays nobody here.
     }, LOGOUT_WAIT_MS);
     // An empty path: the place of an abandoned sign-in is not the one to return to.
@@ -118,7 +121,10 @@ export class BffClient<C extends object = Claims> {
     }
   }
 
-  /** Requests the session from the BFF. */
+  /**
+   * Requests the session from the BFF.
+   * @throws BffError if the BFF does not say whether a user is signed in
+   */
   async session(): Promise<Session<C>> {
     this.#isLeaving = false;
     await this.#read('session_expired');
@@ -126,11 +132,11 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Gets a new access token, whether or not it is needed; `fetch` does so by itself.
-   * @throws BffError with code `session_expired` if the session cannot be refreshed
+   * Gets a new access token, whether or not it is needed. `fetch` does so by itself.
+   * @throws BffError with code `session_expired` if the session has ended, and with another one if the refresh fails otherwise
    */
   async refresh(): Promise<void> {
-    if (!(await this.#alone(() => this.#refresh()))) {
+    if (!(await this.#runAlone(() => this.#refresh()))) {
       throw new BffError(401, 'session_expired', 'Your session has ended. Sign in again.');
     }
   }
@@ -139,16 +145,16 @@ export class BffClient<C extends object = Claims> {
    * Prolongs the session: reports that the user is active, so that its idle time begins again, and refreshes the session if it is
    * still about to end. `fetch` reports activity by itself, at most once in a tenth of the idle time.
    * @returns whether the session is not about to end any more
-   * @throws BffError if there is no session, or the BFF cannot be reached
+   * @throws BffError if there is no session, the BFF cannot be reached, or the refresh fails
    */
   async touch(): Promise<boolean> {
     await this.#report();
-    if (this.#ending.at) await this.#alone(() => this.#refresh(true));
+    if (this.#ending.at) await this.#runAlone(() => this.#refresh(true));
     return this.#known.isLoggedIn && !this.#ending.at;
   }
 
   #report(): Promise<void> {
-    return (this.#reporting ??= this.#alone(async () => {
+    return (this.#reporting ??= this.#runAlone(async () => {
       const response = await this.#callWithCurrentCsrf('/touch');
       // Responses to earlier requests know less.
       this.#answered = ++this.#asked;
@@ -159,22 +165,23 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods, the CSRF header.
+   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods, the CSRF header (with
+   * `requireHeader`, on all methods).
    * HTTP 401 leads to one refresh across all tabs and one retry, whose response the caller gets. If the access token is only
    * seconds old, the API has a reason of its own, and the caller gets its response.
-   * @throws BffError if the refresh failed temporarily (`status` 502, 503 or 0), which signs nobody out
+   * @throws BffError if the refresh fails otherwise than by the end of the session, which signs nobody out
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const request = input instanceof Request ? input : undefined;
-    if (!this.#page().apiOrigins.has(absolute(request?.url ?? String(input)).origin)) return fetch(input, init);
+    if (!this.#page().apiOrigins.has(resolveUrl(request?.url ?? String(input)).origin)) return fetch(input, init);
     const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
     const signal = init.signal ?? request?.signal;
-    const needsCsrf = this.#options.requireHeader || !/^(GET|HEAD|OPTIONS)$/.test(method);
+    const isCsrfNeeded = this.#options.requireHeader || !/^(GET|HEAD|OPTIONS)$/.test(method);
 
     const send = (from: RequestInfo | URL) => {
       const sent: RequestInit = { ...init, headers: new Headers(init.headers ?? request?.headers), credentials: 'include' };
       const { csrf } = this.#known;
-      if (needsCsrf && csrf !== undefined) {
+      if (isCsrfNeeded && csrf !== undefined) {
         (sent.headers as Headers).set(this.#csrfHeader, csrf);
         // The browser would send the header along, wherever a redirect leads.
         sent.redirect ??= request?.redirect === 'manual' ? 'manual' : 'error';
@@ -182,13 +189,13 @@ export class BffClient<C extends object = Claims> {
       return fetch(from, sent);
     };
 
-    await abortable(this.#ready(needsCsrf), signal);
+    await waitUntilAborted(this.#ready(isCsrfNeeded), signal);
     if (this.#options.fetchIsActivity !== false && this.#ending.isReportDue()) this.#report().catch(() => {});
     const { token, user } = this.#known;
     const response = await send(request ? request.clone() : input);
     if (response.status !== 401 || this.#current.isLoggedIn === false) return response;
     // Refreshed since the call was sent, so the old access token was the reason.
-    const isRenewed = token === this.#known.token ? await abortable(this.#renew(token), signal) : this.#known.isLoggedIn;
+    const isRenewed = token === this.#known.token ? await waitUntilAborted(this.#renew(token), signal) : this.#known.isLoggedIn;
     // A call of one user is not repeated as another user, and a stream has been read.
     const isSameUser = user === undefined || user === this.#known.user;
     if (!isRenewed || !isSameUser || init.body instanceof ReadableStream) return response;
@@ -197,10 +204,10 @@ export class BffClient<C extends object = Claims> {
   };
 
   /** Sends nothing while a sign-in is being completed, nor without a CSRF value that is needed. */
-  async #ready(needsCsrf: boolean): Promise<void> {
+  async #ready(isCsrfNeeded: boolean): Promise<void> {
     try {
       await this.#pageLoad;
-      if (needsCsrf && this.#current.isLoggedIn === undefined) await this.#read('session_expired');
+      if (isCsrfNeeded && this.#current.isLoggedIn === undefined) await this.#read('session_expired');
     } catch {
       // The call itself reports the error.
     }
@@ -219,8 +226,8 @@ export class BffClient<C extends object = Claims> {
   }
 
   /** Runs `work` while no other tab changes the session. */
-  #alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
-    return this.#page().tabs.alone(work, waitMs);
+  #runAlone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
+    return this.#page().tabs.runAlone(work, waitMs);
   }
 
   async #load(pageUrl: string | undefined): Promise<PageLoad<C>> {
@@ -242,7 +249,7 @@ export class BffClient<C extends object = Claims> {
       handled = isAuthorizationResponse(url.searchParams);
       try {
         // A refresh that ended later would replace these cookies by those of the earlier session.
-        const response = await this.#alone(() => this.#call('POST', '/login/end', { pageUrl }));
+        const response = await this.#runAlone(() => this.#call('POST', '/login/end', { pageUrl }));
         if (!handled && response['handled'] === true) {
           // The browser returns from a logout.
           if (location.href === pageUrl) remove(url);
@@ -264,7 +271,7 @@ export class BffClient<C extends object = Claims> {
 
   /** One refresh for all calls of this tab. Returns whether a session for the retry exists. */
   #renew(token: number): Promise<boolean> {
-    return (this.#renewal ??= this.#alone(async () => {
+    return (this.#renewal ??= this.#runAlone(async () => {
       if (!(await this.#read('session_expired'))) return false;
       const { isLive, newSince } = this.#known;
       // Another tab may have been faster, or a user has signed in again.

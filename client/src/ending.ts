@@ -16,12 +16,12 @@ export class Ending {
   #leftMs = Infinity;
   /** The same if activity of the user prolongs it, otherwise infinite. */
   #idleMs = Infinity;
-  /** The idle time. */
+  /** The idle time, in milliseconds. */
   #fullMs = Infinity;
   /** When that response came, in milliseconds, by two clocks. */
   #date = 0;
   #ticks = 0;
-  /** A report of activity is due when less than this is left of the idle time. */
+  /** A report of activity is due if less than this is left of the idle time, in milliseconds. */
   #dueMs = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -53,7 +53,7 @@ export class Ending {
     this.#idleMs = Infinity;
   }
 
-  /** When the session ends, in milliseconds since 1970, if it is about to. */
+  /** When the session ends, in milliseconds since 1970. `undefined`: it is not about to. */
   get at(): number | undefined {
     return this.#leftMs <= this.#nearMs ? Date.now() + this.#leftMs : undefined;
   }

@@ -1,9 +1,9 @@
-// A call of the BFF's own API.
+// A call of the BFF.
 
 /**
  * An error response of the BFF, or a failure. `code` is one of the codes of its contract, `unreachable` (with status 0) if there
  * was no response, or `unusable_answer` if something other than the BFF responded, such as a captive portal or a host that
- * serves its page at every path. `message` is for people: fixed texts, never anything from a URL.
+ * serves its page at every path. `message` is for people: a fixed sentence, never anything from a URL.
  */
 export class BffError extends Error {
   override readonly name = 'BffError';
@@ -12,7 +12,7 @@ export class BffError extends Error {
     readonly status: number,
     readonly code: BffErrorCode,
     message: string,
-    /** The number of seconds after which to try again, if the BFF sends one (status 503). */
+    /** The number of seconds after which to try again, if the BFF sends one (HTTP 503). */
     readonly retryAfter?: number,
     /** The error of the browser's `fetch`, if there was no response. */
     cause?: unknown,
@@ -21,7 +21,7 @@ export class BffError extends Error {
   }
 }
 
-/** The codes of the BFF's contract and of this client. A failed sign-in may have any error code of the authorization server. */
+/** The codes of the BFF's contract and of this package. A failed sign-in may have any error code of the authorization server. */
 export type BffErrorCode =
   | 'authorization_error'
   | 'authorization_server_error'
@@ -44,13 +44,13 @@ export const UNUSABLE = 'unusable_answer';
 /** A JSON object from a response. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Longer than the BFF waits for the authorization server. A slower call would make the other tabs wait for a lock. */
+/** Longer than the BFF waits for the authorization server by default. A slower call would make other tabs wait for a lock. */
 const TIMEOUT_MS = 30_000;
 
 /**
  * Sends a request. Returns the JSON object of the response, or `{}` for HTTP 204.
  * @param csrf the CSRF header
- * @throws BffError for any other response, which says nothing about the session, or if there is none
+ * @throws BffError for an error response, for a response that is not the BFF's, and if there is no response
  */
 export async function call(
   url: string,
@@ -75,7 +75,7 @@ export async function call(
     });
     text = await response.text();
   } catch (cause) {
-    throw new BffError(0, 'unreachable', 'The server is unreachable.', undefined, cause);
+    throw new BffError(0, 'unreachable', 'The server is unreachable. Try again later.', undefined, cause);
   }
   const json = response.status === 204 ? {} : parse(text);
   if (json && response.ok) return json;
@@ -87,10 +87,10 @@ export async function call(
 }
 
 /**
- * A URL to which the client may send the browser: never `javascript:`.
+ * Returns a URL to which the browser may be sent: never `javascript:`.
  * @throws BffError if the value is no such URL
  */
-export function webUrl(value: unknown): string {
+export function checkWebUrl(value: unknown): string {
   try {
     const url = new URL(value as string);
     if (/^https?:$/.test(url.protocol)) return url.href;

@@ -1,4 +1,4 @@
-// The API of the package. The entries for React, Vue, Svelte and Angular build on it.
+// What the package exports. The entries for React, Vue, Svelte and Angular build on it.
 
 export { BffClient } from './client.js';
 export { BffError, type BffErrorCode } from './http.js';

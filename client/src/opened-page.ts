@@ -1,4 +1,4 @@
-// The page in which the client is used.
+// The page in which a `BffClient` is used.
 
 import type { BffClientOptions } from './options.js';
 import { type TabEvent, Tabs } from './tabs.js';
@@ -11,7 +11,7 @@ export interface Page {
 }
 
 /**
- * Begins to use the client in a page.
+ * Begins to use the `BffClient` in a page.
  * @param hear receives the events of other tabs
  * @param look requests the session: the page may have missed something while it was in the browser's cache (the Back button),
  *   then `isRestored`, or while nobody saw it
@@ -26,7 +26,7 @@ export function openPage(
     throw new Error('bff-envoy-client: there is no page: use the client in the browser only');
   }
   const { bffUrl, apiOrigins, cookieNamePrefix = 'example' } = options;
-  const url = absolute(bffUrl.replace(/\/+$/, ''));
+  const url = resolveUrl(bffUrl.replace(/\/+$/, ''));
   addEventListener('pageshow', ({ persisted }) => {
     if (persisted) look(true);
   });
@@ -35,12 +35,12 @@ export function openPage(
   });
   return {
     bffUrl: url.href,
-    apiOrigins: new Set((apiOrigins ?? [url.origin]).map((api) => absolute(api).origin)),
+    apiOrigins: new Set((apiOrigins ?? [url.origin]).map((api) => resolveUrl(api).origin)),
     tabs: new Tabs(`bff ${cookieNamePrefix} ${url.href}`, hear),
   };
 }
 
-/** A URL as the page would resolve it. */
-export function absolute(url: string): URL {
+/** Resolves a URL as the page would. */
+export function resolveUrl(url: string): URL {
   return new URL(url, document.baseURI);
 }

@@ -1,14 +1,14 @@
-// What an application tells the client.
+// The settings of a `BffClient`.
 
-/** The options of a client. */
+/** The settings of a `BffClient`. */
 export interface BffClientOptions {
   /** The URL of the BFF: `https://api.example.com/bff`, or `/bff` on the page's own origin. */
   bffUrl: string;
-  /** The origins of the APIs behind the filter. The client sends cookies and CSRF value to no other. Default: the BFF's. */
+  /** The origins of the APIs behind the filter. `fetch` sends cookies and CSRF value to no other. Default: the BFF's. */
   apiOrigins?: readonly string[];
   /** As in the BFF's configuration: it is part of the CSRF header's name. Default `example`. */
   cookieNamePrefix?: string;
-  /** The path of the redirect URI. If other pages have parameters `state` and `code` of their own, set it. */
+  /** The path of the redirect URI. If other pages have parameters `state` and `code` of their own, set it. Default: any path. */
   redirectPath?: string;
   /** Whether calls with safe methods have the CSRF header, too, for a filter with `require_header`. Default false. */
   requireHeader?: boolean;
@@ -19,21 +19,21 @@ export interface BffClientOptions {
   warnSeconds?: number;
   /** How often a page that is visible requests the session, which may have ended elsewhere, in seconds. Default 300. */
   checkSeconds?: number;
-  /** Whether calls of `fetch` show that the user is active, or only `touch()` does. Default true. */
+  /** Whether calls of `fetch` are activity of the user, or only `touch()` is. Default true. */
   fetchIsActivity?: boolean;
-  /** Sends the browser to the authorization server. Default: `location.assign`. */
+  /** Sends the browser to a URL: to the authorization server, or to the page after a sign-out. Default: `location.assign`. */
   navigate?: (url: string) => void;
 }
 
-/** The options of a sign-in. */
+/** The settings of a sign-in. */
 export interface LoginOptions {
   /** Parameters for the authorization request, such as `{ prompt: 'login' }`. The BFF's configuration lists the allowed ones. */
   extraParams?: Readonly<Record<string, string>>;
-  /** The path to return to. Default: the page's path. */
+  /** The path to return to. Default: the page's path, with query and fragment. */
   returnTo?: string;
 }
 
-/** The options of a sign-out. */
+/** The settings of a sign-out. */
 export interface LogoutOptions {
   /** The path to return to. Default: the path of the post-logout redirect URI. */
   returnTo?: string;

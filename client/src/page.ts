@@ -1,5 +1,4 @@
-// The page's URL: the client removes the authorization response from it, and after the sign-in shows the earlier URL
-// again.
+// The page's URL: the authorization response is removed from it, and after the sign-in it is the earlier URL again.
 
 /** The parameters of an authorization response. */
 const PARAMETERS = ['code', 'state', 'iss', 'session_state', 'error', 'error_description', 'error_uri', 'response'];
@@ -7,7 +6,8 @@ const RETURN_TO = 'bff-return-to';
 
 /**
  * Removes the authorization response from the address bar and the history at once, and returns the URL that contained
- * it. `onPageLoad` does so by itself: this is for an application that must wait for something before it has its client.
+ * it. `onPageLoad` does so by itself: this is for an application that must wait for something before it has a `BffClient`.
+ * A URL that may contain the response to a logout is returned and stays as it is. For any other URL, returns `undefined`.
  * @param redirectPath the path of the redirect URI, if other pages have parameters of the same names
  */
 export function takePageUrl(redirectPath?: string): string | undefined {
@@ -22,7 +22,7 @@ export function takePageUrl(redirectPath?: string): string | undefined {
   return searchParams.has('state') ? href : undefined;
 }
 
-/** Whether a URL contains an authorization response. */
+/** Whether a query contains an authorization response. */
 export function isAuthorizationResponse(query: URLSearchParams): boolean {
   return (
     (query.has('state') && (query.has('code') || query.has('error'))) ||
@@ -31,7 +31,7 @@ export function isAuthorizationResponse(query: URLSearchParams): boolean {
   );
 }
 
-/** Removes the parameters of a response from the page's URL, if the page is still at that URL. */
+/** Removes the parameters of a response from this URL, and shows the rest as the page's URL. */
 export function remove(url: URL): void {
   for (const name of PARAMETERS) url.searchParams.delete(name);
   show(url.href);
@@ -52,7 +52,7 @@ export function rememberPlace(path = location.pathname + location.search + locat
   }
 }
 
-/** Returns to the remembered place. Returns its path. */
+/** Shows the remembered place as the page's URL. Returns its path, or `undefined` if there is none. */
 export function restorePlace(): string | undefined {
   try {
     const path = sessionStorage.getItem(RETURN_TO) ?? '';

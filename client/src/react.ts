@@ -16,37 +16,37 @@ export interface RequireLoginProps {
    * Default: a button that signs in.
    */
   readonly signedOut?: (session: SessionView, login: () => void) => ReactNode;
-  /** Options of the sign-in. */
+  /** Settings of the sign-in. */
   readonly login?: LoginOptions;
 }
 
 const UNKNOWN: Session = { isLoggedIn: undefined };
 const Context = createContext<unknown>(undefined);
 
-/** Makes the client available to `useBff`, `useSession` and `RequireLogin` below it. */
+/** Makes the `BffClient` available to `useBff`, `useSession` and `RequireLogin` below it. */
 export function BffProvider<C extends object>({ client, children }: { client: BffClient<C>; children?: ReactNode }): ReactNode {
   return createElement(Context.Provider, { value: client }, children);
 }
 
-/** The client of the nearest `BffProvider`. */
+/** The `BffClient` of the nearest `BffProvider`. */
 export function useBff<C extends object = Claims>(): BffClient<C> {
-  return required(useContext(Context));
+  return requireClient(useContext(Context));
 }
 
-function required<C extends object>(client: unknown): BffClient<C> {
-  if (!client) throw new Error('bff-envoy-client: there is no client: wrap the component in <BffProvider client={…}>');
+function requireClient<C extends object>(client: unknown): BffClient<C> {
+  if (!client) throw new Error('bff-envoy-client: missing BffClient: wrap the component in <BffProvider client={…}>');
   return client as BffClient<C>;
 }
 
 /**
  * The session, updated by every event in any tab. The first component that uses this handles the page load, unless that
  * has been done.
- * @param client the client, by default that of the nearest `BffProvider`
+ * @param client by default that of the nearest `BffProvider`
  * @param pageUrl as for `onPageLoad`
  */
 export function useSession<C extends object = Claims>(client?: BffClient<C>, pageUrl?: string): SessionView<C> {
   const provided = useContext(Context);
-  const bff = required<C>(client ?? provided);
+  const bff = requireClient<C>(client ?? provided);
   const session = useSyncExternalStore(
     bff.subscribe,
     () => bff.current,
@@ -57,10 +57,11 @@ export function useSession<C extends object = Claims>(client?: BffClient<C>, pag
 }
 
 /**
- * Shows `children` to signed-in users only. Sends a visitor to the authorization server. The sign-in returns to the same place. If
- * the session ends while the page is in use, shows `signedOut`, and sends nobody away from what they are doing.
+ * Shows `children` to signed-in users only. Sends a visitor to the authorization server. Unless `login` says otherwise, the
+ * sign-in returns to the same place. If the session ends while the page is in use, shows `signedOut`, and sends nobody away
+ * from what they are doing.
  */
-export function RequireLogin({ children, loading, signedOut = button, login }: RequireLoginProps): ReactNode {
+export function RequireLogin({ children, loading, signedOut = showButton, login }: RequireLoginProps): ReactNode {
   const bff = useBff();
   const session = useSession(bff);
   const [failure, setFailure] = useState<BffError>();
@@ -77,7 +78,7 @@ export function RequireLogin({ children, loading, signedOut = button, login }: R
   return signedOut({ ...session, error: failure ?? session.error }, start);
 }
 
-function button({ error }: SessionView, login: () => void): ReactNode {
+function showButton({ error }: SessionView, login: () => void): ReactNode {
   return createElement(
     'div',
     {},

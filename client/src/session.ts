@@ -11,7 +11,7 @@ export interface Session<C extends object = Claims> {
   readonly isLoggedIn: boolean | undefined;
   /** The claims of the signed-in user. `undefined`: no user is signed in, or the authorization server issues no ID token. */
   readonly claims?: Readonly<C> | undefined;
-  /** Set while the session is about to end: when, in milliseconds since 1970. `touch()` may prolong it. */
+  /** While the session is about to end: its end, in milliseconds since 1970. `touch()` may prolong it. */
   readonly expiresAt?: number | undefined;
   /** How this page's last session ended. */
   readonly ended?: 'logged_out' | 'session_expired' | undefined;
@@ -23,7 +23,7 @@ export interface Session<C extends object = Claims> {
 export interface PageLoad<C extends object = Claims> extends Session<C> {
   /** Whether this page load completed a sign-in, successfully or not. */
   readonly handled: boolean;
-  /** The path at which that sign-in began, or `returnTo` of the logout. The address bar shows it. */
+  /** The path at which that sign-in began, or `returnTo` of the sign-in or sign-out. The address bar shows it. */
   readonly returnTo?: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export class Known {
   csrf: string | undefined;
   /** Identifies the signed-in user: it differs between users. */
   user: string | undefined;
-  /** Whether the access token had not expired at the last session request. */
+  /** Whether the access token was unexpired at the last session request. */
   isLive = false;
   /** Increases with each new access token. */
   token = 0;

@@ -5,6 +5,7 @@ import { follow, type SessionView } from './view.js';
 
 /** Svelte's store contract. */
 export interface SessionStore<C extends object = Claims> {
+  /** Calls `run` with the present session and after each change of it. Returns a function that stops this. */
   subscribe(run: (session: SessionView<C>) => void): () => void;
 }
 

@@ -1,7 +1,7 @@
 // The tabs of one browser share the session's cookies: one tab at a time changes them, and the others receive
 // an event.
 
-import { abortable } from './abort.js';
+import { waitUntilAborted } from './abort.js';
 import type { SessionEvent } from './session.js';
 
 /** The messages between tabs. */
@@ -17,7 +17,9 @@ export class Tabs {
   constructor(name: string, hear: (event: TabEvent) => void) {
     this.#name = name;
     if (!isSecureContext) {
-      console.warn('bff-envoy-client: not a secure context, so no cookie of the BFF is kept: use https or localhost');
+      console.warn(
+        'bff-envoy-client: the page is not a secure context, so the browser keeps no cookie of the BFF: use https or localhost',
+      );
     }
     if (globalThis.BroadcastChannel) {
       this.#channel = new BroadcastChannel(name);
@@ -31,11 +33,11 @@ export class Tabs {
   }
 
   /**
-   * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at once,
-   * and the BFF makes one refresh of that.
+   * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at
+   * the same time, and the BFF makes one refresh of that.
    * @param waitMs how long to wait for a change in progress, in milliseconds. Then `work` runs beside it
    */
-  async alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
+  async runAlone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
     let begun = false;
     const begin = () => {
       begun = true;
@@ -49,7 +51,7 @@ export class Tabs {
       // A page with an opaque origin has no locks, although it has their API.
       if (begun) throw error;
     }
-    const turn = abortable(this.#last, options.signal).catch(() => {}).then(begin);
+    const turn = waitUntilAborted(this.#last, options.signal).catch(() => {}).then(begin);
     this.#last = turn.catch(() => {});
     return turn;
   }

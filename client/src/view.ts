@@ -4,7 +4,7 @@ import type { BffClient, Claims, Session } from './index.js';
 
 /** A component's view of the session. */
 export interface SessionView<C extends object = Claims> extends Session<C> {
-  /** Whether it is still unknown whether a user is signed in. */
+  /** Whether it is not known yet whether a user is signed in, and no page load has failed. */
   readonly isLoading: boolean;
 }
 

@@ -185,11 +185,11 @@ test('activity in one tab is activity in all, and takes the warning back in all'
 test('touch refreshes a session that ends with its refresh token, and says if nothing helps', async () => {
   const { bff, page, events } = await signedIn({ seconds: 300 });
   await pass(250);
-  page.bff.prolongs = 300;
+  page.bff.prolongsSeconds = 300;
   assert.equal(await bff.touch(), true);
   assert.deepEqual(events.map(([event]) => event), ['session_expiring', 'loaded']);
   await pass(250);
-  page.bff.prolongs = undefined;
+  page.bff.prolongsSeconds = undefined;
   assert.equal(await bff.touch(), false);
   assert.equal(events.length, 3);
   await pass(60);

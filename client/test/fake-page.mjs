@@ -107,11 +107,11 @@ export class FakeBff {
   instead;
   /** Runs before a response is made, by method and path. */
   before = {};
-  /** When the session ends, as `Date.now()`, and after how many seconds without activity. */
+  /** When the session ends, in milliseconds since 1970, and after how many seconds without activity. */
   endsAt;
   idleSeconds;
   /** How many seconds a session lives after a refresh, if the refresh prolongs it. */
-  prolongs;
+  prolongsSeconds;
   requests = [];
 
   logIn(user = 'alice', csrf = `csrf of ${user}`) {
@@ -178,7 +178,7 @@ export class FakeBff {
         if (!isMeant) return refused();
         this.isTokenValid = true;
         this.session.seconds += 300;
-        if (this.prolongs) this.endsAt = Date.now() + this.prolongs * 1000;
+        if (this.prolongsSeconds) this.endsAt = Date.now() + this.prolongsSeconds * 1000;
         return new Response(null, { status: 204 });
       case 'POST /bff/touch':
         if (!isMeant) return refused();

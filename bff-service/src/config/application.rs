@@ -37,7 +37,7 @@ pub struct Config {
     pub demo: bool,
     /// `endpoints_prefix`.
     pub endpoints_prefix: String,
-    /// `hosts`; if empty, any host.
+    /// `hosts`. If empty, any host.
     pub hosts: Vec<String>,
     /// `cookie_domain`.
     pub cookie_domain: Option<String>,

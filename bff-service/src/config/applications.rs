@@ -159,7 +159,7 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
                 add_error("share a cookie key: set different keys for each".to_owned());
             }
-            let shares_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
+            let has_shared_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
                 ([], []) => true,
                 // The application that names its hosts takes precedence.
                 ([], _) | (_, []) => false,
@@ -167,11 +167,11 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
                     .iter()
                     .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
             };
-            if shares_host && one.endpoints_prefix == other.endpoints_prefix {
+            if has_shared_host && one.endpoints_prefix == other.endpoints_prefix {
                 add_error(
                     "share a host and `endpoints_prefix`: set different `hosts` or different prefixes".to_owned(),
                 );
-            } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
+            } else if has_shared_host && one.cookie_name_prefix == other.cookie_name_prefix {
                 add_error("share a host and `cookie_name_prefix`: set different prefixes".to_owned());
             }
         }

@@ -34,12 +34,12 @@ pub(super) fn load(settings: &Settings, errors: &mut Vec<FieldError>) -> ClientK
     }
     if let Some(name) = &client.signing_algorithm {
         keys.algorithm = NamedAlgorithm::of(name);
-        let is_usable = |named: NamedAlgorithm| {
+        let can_sign = |named: NamedAlgorithm| {
             keys.signing
                 .first()
                 .is_none_or(|key| key.can_sign_with(named.algorithm))
         };
-        if !keys.algorithm.is_some_and(is_usable) {
+        if !keys.algorithm.is_some_and(can_sign) {
             let what = format!(
                 "`{name}` is unsupported, or does not fit the first key in `client.signing_key_files`: write an algorithm \
                  of that key, or remove the field"

@@ -28,12 +28,12 @@ pub struct ServerEndpoints {
 /// Parses and validates the endpoints.
 pub(super) fn parse_endpoints(settings: &Settings, errors: &mut Vec<FieldError>) -> ServerEndpoints {
     let server = &settings.authorization_server;
-    let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
+    let mut endpoint = |field: &str, text: &Option<String>, is_required: bool| {
         let mut add_error = |what: String| errors.push(FieldError::new(&format!("authorization_server.{field}"), what));
         match text.as_deref().map(|url| endpoint_url::parse(url, settings.demo)) {
             Some(Ok(url)) => return Some(url),
             Some(Err(what)) => add_error(what),
-            None if needed && !server.discovery => {
+            None if is_required && !server.discovery => {
                 add_error(
                     "missing: write the URL of the endpoint, or set `authorization_server.discovery` to true"
                         .to_owned(),

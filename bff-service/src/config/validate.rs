@@ -304,10 +304,11 @@ fn parse_key_ring(settings: &Settings, errors: &mut Vec<FieldError>, warnings: &
 
 /// Returns the names of the cookies and of the CSRF header.
 fn make_cookie_names(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<(CookieNames, HeaderName)> {
-    let root = settings.cookie_paths == CookiePaths::Root;
-    let domain = settings.cookie_domain.is_some();
+    let is_root = settings.cookie_paths == CookiePaths::Root;
+    let has_domain = settings.cookie_domain.is_some();
     let prefix = &settings.cookie_name_prefix;
-    let names = CookieNames::new(prefix, settings.cookie_hardening, root, domain).map_err(|error| error.to_string());
+    let names =
+        CookieNames::new(prefix, settings.cookie_hardening, is_root, has_domain).map_err(|error| error.to_string());
     let header = bff_core::session::csrf::header_name(prefix);
     let header = HeaderName::try_from(header.as_str())
         .map_err(|_| format!("invalid CSRF header name `{header}`: write lower-case letters, digits and hyphens"));

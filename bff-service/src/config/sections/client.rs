@@ -40,7 +40,7 @@ section! {
         pub signed_request_objects: Option<bool> = None;
         /// Response mode of the authorization request: how the authorization server returns the authorization response.
         pub response_mode: ResponseMode = ResponseMode::default();
-        /// PEM file of a private key (P-256, P-384 or Ed25519) that the tokens are bound to (DPoP, RFC 9449). All
+        /// PEM file of a private key (RSA, P-256, P-384 or Ed25519) that the tokens are bound to (DPoP, RFC 9449). All
         /// replicas need the same key. If unset, the service does not use DPoP.
         pub(in crate::config) dpop_key_file: Option<PathBuf> = None;
         /// Resource indicators of the APIs that the access tokens are for (RFC 8707): absolute URIs.

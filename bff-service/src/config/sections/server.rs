@@ -7,11 +7,13 @@ section! {
         pub(in crate::config) address: String = "127.0.0.1".to_owned();
         /// Port that the endpoints of the service listen on. `0`: any free port.
         pub(in crate::config) port: u16 = 3003;
-        /// Address of the admin listener (health checks, readiness, metrics, the list of ended sessions, `/authorize`).
+        /// Address of the admin listener (health checks, readiness, metrics, OpenAPI description, list of ended sessions,
+        /// `/authorize`).
         pub(in crate::config) admin_address: String = "127.0.0.1".to_owned();
         /// Port of the admin listener. `0`: any free port.
         pub(in crate::config) admin_port: u16 = 3005;
-        /// Number of worker threads. If unset, one for each core.
+        /// Number of worker threads for the endpoints of the service, and as many for the admin listener if `/authorize` is
+        /// enabled. If unset, one for each core.
         pub workers: Option<usize> = None, 1..=1024;
         /// How long the service continues to serve requests after SIGTERM, in seconds, while `/readyz` reports that the
         /// service is shutting down: the time that the proxy in front of the service needs to notice. The service then

@@ -48,7 +48,7 @@ section! {
         /// Whether the service also accepts cookies that are sealed in the format of version 1.
         pub(in crate::config) accept_v1_cookies: bool = false;
         /// Hosts that this application is reached at, such as `api.example.com`. A host with a port matches only that
-        /// port. If empty, any host that no other application names.
+        /// port. If empty, any host: an application that names the host takes precedence.
         pub hosts: Vec<String> = Vec::new();
         /// Origins whose pages may call the service, such as `https://www.example.com`. At least one is required.
         pub(in crate::config) trusted_web_origins: Vec<String> = Vec::new();
