@@ -195,6 +195,7 @@ impl Stream {
 
     fn reject(&self, envoy: &impl EnvoyStream, rejection: &Rejection) -> HeadStatus {
         self.state.set(State::Answered);
+        self.thread.metrics.count_rejected(envoy, rejection.code);
         worker::reject(&self.host(envoy), rejection);
         HeadStatus::Stop
     }

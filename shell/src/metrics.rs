@@ -118,6 +118,11 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
         count(meter, self.secrets_rejected, 1);
     }
 
+    /// Counts a request that the shell rejects. The gateway counts those that it rejects itself.
+    pub fn count_rejected(&self, meter: &impl Meter<Id = Id>, code: ErrorCode) {
+        count(meter, self.id(Counter::Rejected(code)), 1);
+    }
+
     /// Counts an introspection that begins.
     pub fn count_introspection(&self, meter: &impl Meter<Id = Id>) {
         count(meter, self.introspections, 1);

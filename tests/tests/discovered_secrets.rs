@@ -326,6 +326,8 @@ fn until_a_secret_has_arrived_requests_are_answered_with_503() {
     let (gateway, mut secrets) = Gateway::start(true, &key, None);
     let request = gateway.request(&key);
     assert_eq!(gateway.statuses(&request), [503; CONNECTIONS]);
+    let counted = u64::try_from(CONNECTIONS).expect("a few");
+    assert_eq!(filter_statistic(&gateway.test.system, "requests_refused_503"), counted);
     secrets.client_secret.write("a-client-secret");
     gateway.wait_for(&request, 200);
 }
