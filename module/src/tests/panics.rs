@@ -1,7 +1,7 @@
 //! Panics in hooks: Envoy announces more headers or keys than fit into any memory, and the module panics as it makes room.
 
 use super::*;
-use crate::abi::simulation::{Envoy, Fault, Place, Version};
+use crate::abi::simulation::{Envoy, Fault, Kind, Place, Version};
 
 fn place(envoy: &Envoy, stage: &str) -> Place {
     let text = configuration(stage).replace(r#""response""#, r#""route_metadata": "bff", "response""#);
@@ -36,6 +36,7 @@ fn a_panic_in_the_hook_of_a_request_is_answered_with_500_and_the_next_request_is
             assert!(format!("{outcome:?}").contains("the_filter_panicked"), "{outcome:?}");
             assert_forwarded(&envoy.send(&place, request("token", None)).outcome(), "token");
         }
+        assert_eq!(place.sum(Kind::Counter, "bff_filter_requests_refused_500"), 2);
         envoy.exit(vec![place]);
     }
 }
