@@ -40,11 +40,11 @@ async fn state(request: HttpRequest, control: web::Data<Control>) -> HttpRespons
     let site = request.headers().get("sec-fetch-site");
     match site.is_none_or(|site| site == "same-origin" || site == "none") {
         true => give(control, "state".to_owned()).await,
-        false => refused(),
+        false => refuse(),
     }
 }
 
-fn refused() -> HttpResponse {
+fn refuse() -> HttpResponse {
     HttpResponse::Forbidden().json(json!({ "error": "only the demo's own page may give commands: open it" }))
 }
 
@@ -52,7 +52,7 @@ async fn command(request: HttpRequest, control: web::Data<Control>) -> HttpRespo
     // Browsers send the header with every POST, and no script can change it.
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     if origin != Some(&control.page_origin) {
-        return refused();
+        return refuse();
     }
     let words: Vec<&str> = request.match_info().iter().map(|(_, word)| word).collect();
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -67,7 +67,7 @@ async fn give(control: web::Data<Control>, command: String) -> HttpResponse {
     match web::block(move || exchange(&control, &command)).await {
         Ok(Ok(response)) if response["error"].is_null() => HttpResponse::Ok().json(response),
         Ok(Ok(response)) => HttpResponse::Conflict().json(response),
-        // The program that runs the demo is shutting down.
+        // The program that runs the demo is shutting down, or does not respond in time.
         _ => HttpResponse::ServiceUnavailable()
             .json(json!({ "error": "the demo does not respond: start it with `cargo xtask up`" })),
     }

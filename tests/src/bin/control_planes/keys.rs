@@ -32,7 +32,7 @@ pub(crate) fn rotate(cluster: &Cluster) {
     passed("the cookie keys rotate, and the user stays signed in");
 }
 
-/// Gives a ring to the service, which reloads it, and to the gateway's Secret.
+/// Writes a ring to the file that the service reloads, and from which a new Envoy of the gateway takes it.
 fn give(cluster: &Cluster, ring: &str) {
     let system = &cluster.test.system;
     fs::write(system.cookie_keys_file(), ring).expect("written");

@@ -73,12 +73,12 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         all_three_entry_points_answer_right(&cluster, 404);
         passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
         keys::rotate(&cluster);
-        a_route_that_nobody_named(kubernetes, &cluster);
+        check_unnamed_route(kubernetes, &cluster);
     }
 }
 
 /// An HTTPRoute without a policy of its own forwards nothing, nor does one of another namespace.
-fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster) {
+fn check_unnamed_route(kubernetes: &Kubernetes, cluster: &Cluster) {
     let system = &cluster.test.system;
     let route = |name: &str, namespace: &str| {
         json!({

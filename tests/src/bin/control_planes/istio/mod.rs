@@ -76,12 +76,12 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         all_three_entry_points_answer_right(&cluster, 401);
         passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
         keys::rotate(&cluster);
-        a_route_that_nobody_named(kubernetes, &cluster, &manifests);
+        check_unnamed_route(kubernetes, &cluster, &manifests);
     }
 }
 
 /// A route without an entry in filter-routes.yaml forwards nothing, nor does any route without that file.
-fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
+fn check_unnamed_route(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
     let system = &cluster.test.system;
     let mut manifests = manifests.to_vec();
     add_forgotten_route(&mut manifests);
