@@ -149,7 +149,7 @@ impl Model for Replicas {
             }
         }
         // Three seconds, in which a lock is prolonged every second.
-        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_retaken_locks(state)) {
+        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::has_every_lock_been_retaken(state)) {
             actions.push(Action::TimeAfterReturnEnds);
         }
     }

@@ -225,7 +225,7 @@ impl Replicas {
     }
 
     /// Whether every replica at work has its lock, or has seen that another one has replaced it.
-    pub fn all_have_retaken_locks(state: &State) -> bool {
+    pub fn has_every_lock_been_retaken(state: &State) -> bool {
         let settled = |phase: &Phase| {
             Self::flight(*phase).is_none_or(|flight| {
                 Self::has_lock(state, flight) || state.memory.lock.is_some() || state.memory.outcome.is_some()

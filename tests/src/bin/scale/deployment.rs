@@ -134,7 +134,9 @@ impl Deployment {
     /// # Errors
     /// It does not respond.
     pub(crate) fn ask_model(&self, path: &str) -> Result<Value, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("the request to {path} of the model failed: {error}");
+        let failed = |error: &dyn std::fmt::Display| {
+            format!("the request to {path} of the modelled authorization server failed: {error}")
+        };
         let (_, text) = demo_system::get(loopback(self.model_control), path).map_err(|error| failed(&error))?;
         serde_json::from_str(&text).map_err(|error| failed(&error))
     }

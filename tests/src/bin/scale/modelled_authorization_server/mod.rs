@@ -129,7 +129,7 @@ async fn exchange(stream: TcpStream, model: Arc<Model>, mut is_away: watch::Rece
         };
         let Some(request) = request else { return Ok(()) };
         let received_at = now_ms();
-        model.arrived(&request, received_at);
+        model.count_arrival(&request, received_at);
         tokio::time::sleep(model.latency).await;
         if *is_away.borrow() {
             return Ok(());
