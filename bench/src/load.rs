@@ -49,7 +49,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// In microseconds.
+    /// The latency below which this percentage of the responses came, in microseconds.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         #[allow(
             clippy::cast_possible_truncation,

@@ -54,7 +54,7 @@ pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeM
     let is_a_base = |name: &str| subjects.iter().any(|other| other.base == name && other.name != name);
     // A base is measured beside every one of its subjects.
     let is_wanted = |subject: &Subject<'_>| !is_a_base(subject.name);
-    let slices = side_by_side(subjects, is_wanted, Load::Full, plan).await?;
+    let slices = measure_side_by_side(subjects, is_wanted, Load::Full, plan).await?;
     let figures = slices.into_iter().map(|(name, pairs)| {
         let found = Figures {
             cost: median(&pairs, |own, _| own.cost),
@@ -75,7 +75,7 @@ pub(crate) async fn latencies(
     figures: &mut BTreeMap<String, Figures>,
 ) -> Result<()> {
     let is_wanted = |subject: &Subject<'_>| names.contains(&subject.name);
-    for (name, pairs) in side_by_side(subjects, is_wanted, Load::HalfOfBase, plan).await? {
+    for (name, pairs) in measure_side_by_side(subjects, is_wanted, Load::HalfOfBase, plan).await? {
         let Some(figure) = figures.get_mut(&name) else {
             continue;
         };
@@ -109,7 +109,7 @@ struct Slice {
 /// Measures each wanted subject together with its base, one right after the other, the base first in every second
 /// round. The result is by name: of each round the subject's own slice and its base's. A base has its slices beside all
 /// of its subjects, each paired with itself.
-async fn side_by_side(
+async fn measure_side_by_side(
     subjects: &[Subject<'_>],
     is_wanted: impl Fn(&Subject<'_>) -> bool,
     load: Load,
@@ -157,7 +157,7 @@ async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
     let used = subject.used().map_err(failed)? - before;
     if measured.count == 0 {
         return Err(format!(
-            "measuring {} failed: no response within {} ms",
+            "measuring {} timed out after {} ms: no response",
             subject.name,
             plan.slice.as_millis()
         ));

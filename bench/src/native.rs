@@ -12,10 +12,10 @@ use crate::variants::{MORE_THAN_ARE_CACHED, SESSIONS, Variants, bare_name, suffi
 pub(crate) fn add(all: &mut Variants, ground: &Ground<'_>) -> Result<()> {
     let ours = |configuration: Value| vec![envoy::native(&ground.artifacts.native_module, &configuration)];
     let (stage, cookies) = (envoy::phantom_token(10_000), envoy::bff_token());
-    let web = all.listener(ours(json!({"bff_token": cookies, "phantom_token": stage})));
-    let opened = all.listener(ours(json!({"bff_token": cookies})));
-    let bearer = all.listener(ours(json!({"phantom_token": stage})));
-    let noop = all.listener(vec![envoy::native(&ground.artifacts.noop_module, &json!({}))]);
+    let web = all.add_listener(ours(json!({"bff_token": cookies, "phantom_token": stage})));
+    let opened = all.add_listener(ours(json!({"bff_token": cookies})));
+    let bearer = all.add_listener(ours(json!({"phantom_token": stage})));
+    let noop = all.add_listener(vec![envoy::native(&ground.artifacts.noop_module, &json!({}))]);
     let forwarded = Some((true, false));
     for size in [200, 2000] {
         let base = bare_name(size);

@@ -27,7 +27,7 @@ pub(crate) struct Upstream {
     pub(crate) introspections: Cell<u64>,
 }
 
-/// The authorization server at this port.
+/// The issuer identifier of the authorization server at this port.
 pub(crate) fn issuer(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }

@@ -63,7 +63,7 @@ impl Variant {
             };
             if !expected.is_met_by(value("authorization"), value("cookie")) {
                 return Err(failed(format!(
-                    "the filter did not do its work: the API received\n{seen}"
+                    "the filter did not change the request as expected: the API received\n{seen}"
                 )));
             }
         }

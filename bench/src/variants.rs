@@ -47,9 +47,9 @@ impl Variants {
         let web = |entries: usize| {
             ours(json!({"bff_token": envoy::bff_token(), "phantom_token": envoy::phantom_token(entries)}))
         };
-        let bare = all.listener(Vec::new());
-        let noop = all.listener(vec![envoy::wasm(&ground.artifacts.noop_filter, &json!({}))]);
-        let web_port = all.listener(web(10_000));
+        let bare = all.add_listener(Vec::new());
+        let noop = all.add_listener(vec![envoy::wasm(&ground.artifacts.noop_filter, &json!({}))]);
+        let web_port = all.add_listener(web(10_000));
         for size in SIZES_BYTES {
             let sessions = ground.sessions(size, SESSIONS)?;
             let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
@@ -58,7 +58,7 @@ impl Variants {
             if matches!(size, 200 | 2000) {
                 all.add(&noop_name(size), &base, noop, requests(), 200, Some((false, true)));
                 let script = lua::script(ground.deployment, &sessions, ground.jwt);
-                let lua = all.listener(vec![envoy::lua(&script)]);
+                let lua = all.add_listener(vec![envoy::lua(&script)]);
                 all.add(
                     &format!("lua{}", suffix(size)),
                     &base,
@@ -67,7 +67,7 @@ impl Variants {
                     200,
                     Some((true, false)),
                 );
-                let ext_authz = all.listener(vec![envoy::ext_authz(ground.upstream)]);
+                let ext_authz = all.add_listener(vec![envoy::ext_authz(ground.upstream)]);
                 let name = format!("ext_authz{}", suffix(size));
                 all.add(&name, &base, ext_authz, requests(), 200, Some((true, true)));
             }
@@ -80,15 +80,15 @@ impl Variants {
                 Some((true, false)),
             );
         }
-        all.web_variants(ground, bare, web_port, &ours, &web)?;
-        all.other_filters(ground, bare);
+        all.add_web_variants(ground, bare, web_port, &ours, &web)?;
+        all.add_other_filters(ground, bare);
         if ground.artifacts.oauth2_proxy.is_some() {
-            all.oauth2_proxy(bare);
+            all.add_oauth2_proxy(bare);
         }
         Ok(all)
     }
 
-    fn web_variants(
+    fn add_web_variants(
         &mut self,
         ground: &Ground<'_>,
         bare: u16,
@@ -108,14 +108,14 @@ impl Variants {
             Some((true, false)),
         );
 
-        let opened = self.listener(ours(json!({"bff_token": envoy::bff_token()})));
+        let opened = self.add_listener(ours(json!({"bff_token": envoy::bff_token()})));
         for size in [200, 2000] {
             let sessions = ground.sessions(size, MORE_THAN_ARE_CACHED)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             let name = format!("web-first-{size}");
             self.add(&name, &bare_name(size), opened, requests, 200, Some((true, false)));
         }
-        let small_cache = self.listener(web(1));
+        let small_cache = self.add_listener(web(1));
         let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
         self.add(
             "web-miss-200",
@@ -129,7 +129,7 @@ impl Variants {
             // To Envoy, two proxy-wasm filters with the same configuration are one, with one cache.
             let mut stage = envoy::phantom_token(10_000);
             stage["token_cache_bytes"] = json!(32 * 1024 * 1024 + count);
-            let port = self.listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})));
+            let port = self.add_listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})));
             let sessions = ground.sessions(200, count)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             self.add(
@@ -142,7 +142,7 @@ impl Variants {
             );
         }
 
-        let bearer = self.listener(ours(json!({"phantom_token": envoy::phantom_token(10_000)})));
+        let bearer = self.add_listener(ours(json!({"phantom_token": envoy::phantom_token(10_000)})));
         let tokens: Vec<String> = (0..SESSIONS).map(|_| token(57)).collect::<Result<_>>()?;
         let requests = || tokens.iter().map(|token| ground.bearer(token)).collect::<Vec<_>>();
         self.add("bare-bearer", "bare-bearer", bare, requests(), 200, Some((true, false)));
@@ -172,20 +172,20 @@ impl Variants {
         Ok(())
     }
 
-    fn other_filters(&mut self, ground: &Ground<'_>, bare: u16) {
+    fn add_other_filters(&mut self, ground: &Ground<'_>, bare: u16) {
         let jwt = || vec![ground.bearer(ground.jwt)];
         self.add("bare-jwt", "bare-jwt", bare, jwt(), 200, Some((true, false)));
         for (name, cached) in [("jwt_authn", false), ("jwt_authn-cached", true)] {
-            let port = self.listener(vec![envoy::jwt_authn(ground.jwks, cached)]);
+            let port = self.add_listener(vec![envoy::jwt_authn(ground.jwks, cached)]);
             self.add(name, "bare-jwt", port, jwt(), 200, Some((true, false)));
         }
         for (name, token_length) in oauth2::tokens(ground.jwt) {
-            let port = self.listener(vec![envoy::oauth2(ground.upstream)]);
+            let port = self.add_listener(vec![envoy::oauth2(ground.upstream)]);
             self.add_signed_in(name, &oauth2::ENVOY, token_length, port, bare);
         }
     }
 
-    fn oauth2_proxy(&mut self, bare: u16) {
+    fn add_oauth2_proxy(&mut self, bare: u16) {
         for store in Store::ALL {
             let server = Server::new(store);
             let listener = Listener::asking(server);
@@ -217,7 +217,7 @@ impl Variants {
     }
 
     /// Adds a listener with these HTTP filters, and returns its port.
-    pub(crate) fn listener(&mut self, filters: Vec<Value>) -> u16 {
+    pub(crate) fn add_listener(&mut self, filters: Vec<Value>) -> u16 {
         let listener = Listener::new(filters);
         let port = listener.port;
         self.listeners.push(listener);
@@ -337,10 +337,10 @@ mod tests {
                 listeners: Vec::new(),
                 signed_in: Vec::new(),
             };
-            let (bare, other) = (all.listener(Vec::new()), all.listener(Vec::new()));
+            let (bare, other) = (all.add_listener(Vec::new()), all.add_listener(Vec::new()));
             all.add("bare", "bare", bare, Vec::new(), 200, None);
             all.add("lua", "bare", other, Vec::new(), 200, None);
-            all.oauth2_proxy(bare);
+            all.add_oauth2_proxy(bare);
             all.retain(|name| name.contains(filter));
             let names: Vec<String> = all.list.iter().map(|variant| variant.name.clone()).collect();
             (names.join(" "), all.listeners.len(), all.servers().len())

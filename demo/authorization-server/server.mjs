@@ -31,7 +31,7 @@ server.on('error', (error) => {
   process.exit(1);
 });
 server.listen(config.port, config.host, () => {
-  console.log(`authorization server ready on http://${config.host}:${server.address().port} for ${config.issuer}`);
+  console.log(`started the authorization server at http://${config.host}:${server.address().port} for ${config.issuer}`);
 });
 
 for (const signal of ['SIGTERM', 'SIGINT']) {

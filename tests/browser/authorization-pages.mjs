@@ -42,7 +42,7 @@ async function open({ open: url, username, password }) {
   let end = Date.now() + PATIENCE_MS;
   let [acted, before] = ['', ''];
   while (new URL(page.url()).origin !== WWW) {
-    if (Date.now() > end) throw new Error(`leading on timed out after ${PATIENCE_MS} ms at ${page.url()}: ${(await text()).slice(0, 400)}`);
+    if (Date.now() > end) throw new Error(`going through the pages timed out after ${PATIENCE_MS} ms at ${page.url()}: ${(await text()).slice(0, 400)}`);
     const state = `${page.url()} ${await text()}`;
     // Each page is filled in once, when it does not change any more: a script may still be writing it. A page that comes again
     // with other text, such as an error, is another page.
@@ -117,7 +117,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     count += 1;
     const path = join(process.env.SCREENSHOTS, `stuck-${count}.png`);
     await page.screenshot({ path, fullPage: true }).catch(() => {});
-    result = { error: `${error.message}; screenshot: ${path}` };
+    result = { error: `${error.message}: see ${path}` };
   }
   console.log(JSON.stringify(result));
 }

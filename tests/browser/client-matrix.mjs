@@ -18,7 +18,7 @@ const { WEB_ORIGIN, CA_FILE, NPM = 'npm', MATRIX } = process.env;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = join(MATRIX, framework);
 
-// Browsers resolve names below localhost to this machine; Node.js asks the system, which may not.
+// Browsers resolve names below localhost to this machine. Node.js asks the system, which may not know them.
 const NAMES = `import dns from 'node:dns';
 const { lookup } = dns;
 dns.lookup = (name, options, done) => lookup(/\\.localhost$/.test(name) ? '127.0.0.1' : name, options, done);

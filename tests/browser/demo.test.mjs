@@ -84,7 +84,7 @@ test('without the service the API still answers, and the page says that the serv
 test('a session that is ended from outside ends in the page at its next call', inBrowser(async (page) => {
   await signIn(page);
   await page.click('#endSessions');
-  // The filter learns of it by polling.
+  // The filter polls the ended sessions.
   const status = async (api) => (await fetch(`${api}/api/data`, { credentials: 'include' })).status;
   while ((await page.evaluate(status, API)) !== 401) await page.waitForTimeout(200);
   await page.click('#getApiData');

@@ -70,7 +70,7 @@ const PLAIN = `<!doctype html><html lang="en"><title>plain</title><button id="si
   document.getElementById('out').textContent = isLoggedIn ? 'signed in: ' + claims.given_name : 'signed out';
 </script></html>`;
 
-// Browsers resolve names below localhost to this machine; Node.js asks the system, which may not.
+// Browsers resolve names below localhost to this machine. Node.js asks the system, which may not know them.
 const NAMES = `import dns from 'node:dns';
 const { lookup } = dns;
 dns.lookup = (name, options, done) => lookup(/\\.localhost$/.test(name) ? '127.0.0.1' : name, options, done);

@@ -24,7 +24,7 @@ pub fn run(mut command: Command, limit: Duration) -> (Option<ExitStatus>, String
         .unwrap_or_else(|error| panic!("starting {program} failed: {error}: check that it is installed"));
     let deadline = Instant::now() + limit;
     let status = loop {
-        match group.ended() {
+        match group.exit_status() {
             None if Instant::now() < deadline => thread::sleep(POLL),
             status => break status,
         }

@@ -77,14 +77,14 @@ impl HostileClient {
             9..13 => (self.bearer(), Expected::Response),
             13..15 => (self.paths(), Expected::Response),
             15..17 => (self.head(), Expected::Anything),
-            17 => (self.mutated(), Expected::Anything),
+            17 => (self.mutate(), Expected::Anything),
             18 => (self.framing(), Expected::Anything),
             _ => {
                 let len = self.random.below(2000);
                 (self.random.bytes(len), Expected::Leaves)
             }
         };
-        if self.random.once_in(12) {
+        if self.random.is_one_in(12) {
             let end = self.random.below(bytes.len() + 1);
             bytes.truncate(end);
             expected = Expected::Leaves;
@@ -177,7 +177,7 @@ impl HostileClient {
             bytes.into_iter().filter(|byte| !b"\r\n\0".contains(byte)).collect()
         };
         let mut bytes = any(&mut self.random, 10);
-        if self.random.once_in(2) {
+        if self.random.is_one_in(2) {
             bytes = self
                 .random
                 .pick(&["PROPPATCH", "CONNECT", "TRACE", "OPTIONS", "PRI", "get", "M-SEARCH"])
@@ -199,7 +199,7 @@ impl HostileClient {
                 "expect",
             ];
             let (name_len, value_len) = (self.random.below(20), self.random.below(200));
-            let name = match self.random.once_in(6) {
+            let name = match self.random.is_one_in(6) {
                 true => any(&mut self.random, name_len),
                 false => self.random.pick(&names).as_bytes().to_vec(),
             };
@@ -219,7 +219,7 @@ impl HostileClient {
         for _ in 0..self.random.below(10) {
             let part = *self.random.pick(&parts);
             path.push_str(part);
-            if self.random.once_in(2) {
+            if self.random.is_one_in(2) {
                 path.push('/');
             }
         }
@@ -229,7 +229,7 @@ impl HostileClient {
     }
 
     /// A valid request in which a few bytes are changed.
-    fn mutated(&mut self) -> Vec<u8> {
+    fn mutate(&mut self) -> Vec<u8> {
         let mut bytes = self.valid().bytes;
         for _ in 0..=self.random.below(4) {
             let place = self.random.below(bytes.len());

@@ -98,7 +98,7 @@ pub async fn whole(response: ResponseFuture) -> Result<Response, h2::Error> {
 }
 
 /// Runs `work` with a connection, for at most thirty seconds.
-pub fn connected<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) -> T {
+pub fn with_connection<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -124,7 +124,7 @@ pub fn connected<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) ->
 
 /// Sends one request to `api` and returns the response.
 pub fn send(system: &System, method: &str, path: &str, headers: &[(&str, &[u8])]) -> Response {
-    connected(system, async |mut connection: Connection| {
+    with_connection(system, async |mut connection: Connection| {
         connection.send(method, path, headers).await.expect("a response")
     })
 }

@@ -17,7 +17,7 @@ pub fn start(layout: &Path, name: &str) -> SocketAddr {
     let manifest = index["manifests"].as_array().expect("manifests").iter().find(is_named);
     let manifest = manifest.unwrap_or_else(|| {
         panic!(
-            "no image {name} in {}: build it with `cargo xtask image`",
+            "missing image {name} in {}: build it with `cargo xtask image`",
             layout.display()
         )
     });

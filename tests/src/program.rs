@@ -29,10 +29,13 @@ impl Program {
             file.map_err(|error| format!("opening the log {} failed: {error}", log.display()))
         };
         command.stdin(Stdio::null()).stdout(open()?).stderr(open()?);
-        let mut group = ChildGroup::start(command).map_err(|error| format!("starting {name} failed: {error}"))?;
+        let mut group = ChildGroup::start(command)
+            .map_err(|error| format!("starting {name} failed: {error}: check that it exists and is executable"))?;
         let started = Instant::now();
         while !is_ready() {
-            let ended = group.ended().map(|status| format!("failed: it exited ({status})"));
+            let ended = group
+                .exit_status()
+                .map(|status| format!("failed: it exited ({status})"));
             let late =
                 (started.elapsed() > READY_WITHIN).then(|| format!("timed out after {} s", READY_WITHIN.as_secs()));
             if let Some(how) = ended.or(late) {

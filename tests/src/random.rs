@@ -24,7 +24,7 @@ impl Random {
     }
 
     /// True once in `times` calls on average.
-    pub fn once_in(&mut self, times: usize) -> bool {
+    pub fn is_one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 

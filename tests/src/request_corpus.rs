@@ -85,7 +85,7 @@ impl Corpus {
 
     fn bearer(&mut self) -> Vec<u8> {
         let token = self.token();
-        let claims = json!({"sub": token, "exp": if self.random.once_in(3) { 5 } else { 4_000_000_000_u64 }});
+        let claims = json!({"sub": token, "exp": if self.random.is_one_in(3) { 5 } else { 4_000_000_000_u64 }});
         match self.random.below(9) {
             0 => b"Bearer".to_vec(),
             1 => b"Bearer ".to_vec(),
@@ -131,9 +131,9 @@ impl Corpus {
         let (sealed, csrf) = self.sessions[number].clone();
         let id = SessionId([u8::try_from(number).expect("few"); 32]);
         let mut pieces = vec![self.access_token_cookie(&sealed, id)];
-        if !self.random.once_in(8) {
+        if !self.random.is_one_in(8) {
             let other = self.random.below(self.sessions.len());
-            let value = if self.random.once_in(12) {
+            let value = if self.random.is_one_in(12) {
                 &self.sessions[other].1
             } else {
                 &csrf
@@ -148,14 +148,14 @@ impl Corpus {
             "x=__Host-Http-example-at=1",
             "",
         ] {
-            if self.random.once_in(3) {
+            if self.random.is_one_in(3) {
                 let place = self.random.below(pieces.len() + 1);
                 pieces.insert(place, own.to_owned());
             }
         }
         let separator = *self.random.pick(&["; ", ";", " ;  ", "; ; "]);
         let mut headers = vec![("cookie".to_owned(), pieces.join(separator).trim().as_bytes().to_vec())];
-        if self.random.once_in(8) {
+        if self.random.is_one_in(8) {
             headers.push(("Cookie".to_owned(), b"second=line; raw=\xe4\xff".to_vec()));
         }
         let origins = [
@@ -163,15 +163,15 @@ impl Corpus {
             "https://evil.example".to_owned(),
             "null".to_owned(),
         ];
-        if !self.random.once_in(6) {
+        if !self.random.is_one_in(6) {
             let index = self.random.below(12);
             headers.push((
                 "Origin".to_owned(),
                 origins[index.saturating_sub(9)].clone().into_bytes(),
             ));
         }
-        if !self.random.once_in(6) {
-            let value = if self.random.once_in(10) {
+        if !self.random.is_one_in(6) {
+            let value = if self.random.is_one_in(10) {
                 "wrong".to_owned()
             } else {
                 format!("csrf-{number}")
@@ -188,7 +188,7 @@ impl Corpus {
             ("X-Example-CSRF", "twice", 25),
             ("authorization", "Bearer of-the-client", 5),
         ] {
-            if self.random.once_in(times) {
+            if self.random.is_one_in(times) {
                 headers.push((name.to_owned(), value.as_bytes().to_vec()));
             }
         }
@@ -219,7 +219,7 @@ impl Corpus {
         for _ in 0..[1, 1, 1, 1, 1, 0, 2][self.random.below(7)] {
             headers.push(("Authorization".to_owned(), self.bearer()));
         }
-        if self.random.once_in(3) {
+        if self.random.is_one_in(3) {
             headers.push((
                 "cookie".to_owned(),
                 format!("{AT}={}; a=1", self.sessions[0].0).into_bytes(),

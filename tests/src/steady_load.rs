@@ -13,7 +13,7 @@ use crate::user_agent::UserAgent;
 /// The progress.
 #[derive(Default)]
 pub struct Progress {
-    is_over: AtomicBool,
+    has_ended: AtomicBool,
     answered: AtomicUsize,
     rounds: Mutex<Vec<usize>>,
     failures: Mutex<Vec<String>>,
@@ -75,7 +75,7 @@ pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress))
             let progress = &progress;
             scope.spawn(move || work(number, user, progress));
         }
-        let stop = Stop(&progress.is_over);
+        let stop = Stop(&progress.has_ended);
         during(&progress);
         drop(stop);
     });
@@ -96,7 +96,7 @@ impl Drop for Stop<'_> {
 /// Requests data on separate connections and on one that stays open, and the session, and refreshes in two tabs at once.
 fn work(number: usize, mut user: UserAgent, progress: &Progress) {
     let mut open = None;
-    while !progress.is_over.load(Ordering::Relaxed) {
+    while !progress.has_ended.load(Ordering::Relaxed) {
         let get = user.api_request("GET");
         progress.note("GET data", user.client.send("api", &get), 200);
         let post = user.api_request("POST").json(&serde_json::json!({"item": "a thing"}));

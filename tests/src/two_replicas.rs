@@ -36,7 +36,7 @@ pub fn with_redis_and_no_affinity(options: &mut Options) {
 /// Whether a replica says that the user is signed in.
 pub fn is_logged_in(user: &UserAgent, replica: SocketAddr) -> bool {
     let response = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("a response");
-    response.json()["isLoggedIn"].as_bool().expect("yes or no")
+    response.json()["isLoggedIn"].as_bool().expect("a Boolean")
 }
 
 /// The prefix of the service's keys in Redis.

@@ -197,7 +197,7 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
     let cookie = format!("{AT}={at}");
     let cookie: [(&str, &[u8]); 1] = [("cookie", cookie.as_bytes())];
     let before = vm_statistics(&test.system);
-    http2::connected(&test.system, async |mut connection| {
+    http2::with_connection(&test.system, async |mut connection| {
         let host = format!("api.{}:443", test.system.options().domain);
         let refused = async |connection: &mut http2::Connection| {
             for authority in [host.as_str(), "api.example.com:443", "127.0.0.1:80"] {

@@ -25,7 +25,7 @@ fn envoy() -> Dynamic {
             let output = Command::new(program).arg("which").output().expect("func-e starts");
             PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
         }
-        [] => panic!("missing Envoy"),
+        [] => panic!("missing Envoy: set BFF_TEST_ENVOY"),
     };
     Dynamic::read(&program)
 }

@@ -50,7 +50,7 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
     let origin = test.system.www();
     let cookie = cookie(&test, "token");
     let headers: [(&str, &[u8]); 2] = [("origin", origin.as_bytes()), ("cookie", cookie.as_bytes())];
-    let statuses = http2::connected(&test.system, async |mut connection: Connection| {
+    let statuses = http2::with_connection(&test.system, async |mut connection: Connection| {
         let mut begun = Vec::new();
         for _ in 0..90 {
             begun.push(
@@ -97,7 +97,7 @@ fn streams_that_are_reset_within_their_body_leave_nothing_behind() {
     for round in 0..20 {
         let cookie = cookie(&test, &format!("token-{round}"));
         let headers: [(&str, &[u8]); 2] = [("origin", origin.as_bytes()), ("cookie", cookie.as_bytes())];
-        http2::connected(&test.system, async |mut connection: Connection| {
+        http2::with_connection(&test.system, async |mut connection: Connection| {
             let (_, mut stream) = connection
                 .begin("GET", "/api/data", &headers, Some(b"half a body"))
                 .await

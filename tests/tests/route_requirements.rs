@@ -61,8 +61,8 @@ impl Pair {
     }
 }
 
-/// Envoy with these routes, whose entry points apply their requirements. `members` are further ones of the web entry
-/// point's `phantom_token`.
+/// Envoy with these routes, whose entry points apply their requirements. `members` is JSON, which is added to
+/// the web entry point's `phantom_token`.
 fn start(pairs: &[Pair], members: &str) -> TestSystem {
     let (_server, server_address) = ScriptedIntrospection::start(|_, _| {
         let claims = json!({"active": true, "scope": "data", "tenant": "gold", "exp": 4_000_000_000_u64});

@@ -22,7 +22,10 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
         options.otel_collector = Some(collector.address);
         // The most verbose level, also of parts of modules that log credentials.
         for (name, value) in [
-            ("RUST_LOG", "trace,awc::client=trace,awc::request=trace,h2::codec=trace,h2::proto=trace,h2::client=trace"),
+            (
+                "RUST_LOG",
+                "trace,awc::client=trace,awc::request=trace,h2::codec=trace,h2::proto=trace,h2::client=trace",
+            ),
             ("BFF_LOG_FORMAT", "json"),
             ("BFF_LOG_SUBJECT", "true"),
         ] {

@@ -40,7 +40,7 @@ fn the_service_refuses_wrong_cookies_as_well() {
         for (what, cookies) in wrong_cookies(&system().system, &user, name, purpose) {
             let response = user.send(&with_cookies(&user, method, path, &cookies));
             if name == CSRF && what == "expired" {
-                // It says when the session ends, and no cookie of the session stays.
+                // This cookie says when the session ends: the service clears all cookies of an expired one.
                 let expected = ErrorCode::SessionExpired.body();
                 assert_eq!(String::from_utf8_lossy(&response.body), expected, "{method} {path}");
                 let cleared = response.all("set-cookie");

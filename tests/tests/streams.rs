@@ -75,7 +75,7 @@ fn the_routes_to_the_service_and_to_the_login_host_bound_everything(configuratio
         }
         assert!(
             buffers,
-            "{cluster}: a request is had whole before a connection is taken for it"
+            "{cluster}: a request must be buffered before a connection is used for it: enable envoy.filters.http.buffer"
         );
     });
     assert!(found >= 1, "no route to the service");

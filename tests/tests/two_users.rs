@@ -91,12 +91,12 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
     let overtaking = Overtaking::default();
     let (server, server_address) = ScriptedIntrospection::start(move |token, number| {
         let mut random = Random::new(u64::try_from(number).expect("a number"));
-        overtaking.arrive(random.once_in(2));
-        if random.once_in(3) {
+        overtaking.arrive(random.is_one_in(2));
+        if random.is_one_in(3) {
             thread::sleep(Duration::from_micros(random.number() % 1500));
         }
         // At times the connection is reset: that is HTTP 502 for the requests that wait for it, and does not affect any other.
-        match random.once_in(100) {
+        match random.is_one_in(100) {
             true => Scripted::Reset,
             false => Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64})),
         }
@@ -123,7 +123,7 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
                 .header("origin", &origin)
                 .header("cookie", format!("{AT}={sealed}"));
             start.wait_for_round(round);
-            if random.once_in(200) {
+            if random.is_one_in(200) {
                 // This client leaves, and other requests that wait for the same token are not affected.
                 drop(client.send_only("api", &request).expect("sent"));
             }

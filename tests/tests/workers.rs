@@ -22,7 +22,7 @@ const WORKERS: u32 = 8;
 /// Connections at once: so many that every worker gets some.
 const CONNECTIONS: usize = 48;
 
-/// In place of the authorization server: how often each token was introspected.
+/// How often each token was introspected.
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
 fn count(counts: &Counts, token: &str) -> usize {
@@ -108,7 +108,7 @@ fn a_token_that_one_worker_has_introspected_is_known_to_all_of_them() {
 
 #[test]
 fn under_load_a_token_is_introspected_once_for_each_period_of_its_validity() {
-    /// By the time when the response expires: how often it was given.
+    /// The number of introspections by the time when their response expires.
     static PERIODS: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
     let (_server, address) = ScriptedIntrospection::start(|token, _| {
         let now = SystemTime::now()

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     }
     // Go's programs do not run under valgrind.
     let oauth2_proxy = match !counts && needs_oauth2_proxy(parts) {
-        true => oauth2_proxy(),
+        true => find_oauth2_proxy(),
         false => None,
     };
     let envoy: Vec<OsString> = tools::envoy::find()?;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     if let Some((oauth2_proxy, redis)) = oauth2_proxy {
         bench.env("BENCH_OAUTH2_PROXY", oauth2_proxy).env("BENCH_REDIS", redis);
     }
-    match command::status(&mut bench)?.success() {
+    match command::run_for_status(&mut bench)?.success() {
         true => Ok(ExitCode::SUCCESS),
         false => Err("measuring failed: see the messages of bff-bench above".to_owned()),
     }
@@ -87,11 +87,11 @@ fn needs_oauth2_proxy(parts: &[&str]) -> bool {
 }
 
 /// Finds oauth2-proxy and Redis. If one of them is missing, warns and returns `None`, since all else can be measured without.
-fn oauth2_proxy() -> Option<(PathBuf, PathBuf)> {
+fn find_oauth2_proxy() -> Option<(PathBuf, PathBuf)> {
     let redis = tools::redis::find();
     redis
         .and_then(|redis| Ok((tools::oauth2_proxy::find()?, redis)))
-        .inspect_err(|message| command::warning(&format!("oauth2-proxy is not measured: {message}")))
+        .inspect_err(|message| command::warn(&format!("oauth2-proxy is not measured: {message}")))
         .ok()
 }
 

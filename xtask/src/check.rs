@@ -36,23 +36,23 @@ pub(crate) fn run() -> Result<ExitCode> {
     )?;
     let building = Instant::now();
     let tests = binaries::build()?;
-    took("building the tests", building);
+    report_time("building the tests", building);
     let testing = Instant::now();
     let mut jobs = binaries::without_programs(tests)?;
     jobs.push(binaries::examples(&[]));
     jobs::run(jobs)?;
-    took("running the tests", testing);
-    took("all checks", begun);
+    report_time("running the tests", testing);
+    report_time("all checks", begun);
     Ok(ExitCode::SUCCESS)
 }
 
 fn step(name: &str, command: &mut Command, hint: &str) -> Result<()> {
     let begun = Instant::now();
     command::run(name, command, hint)?;
-    took(name, begun);
+    report_time(name, begun);
     Ok(())
 }
 
-fn took(what: &str, begun: Instant) {
+fn report_time(what: &str, begun: Instant) {
     command::progress(&format!("finished {what} in {:.1} s", begun.elapsed().as_secs_f64()));
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
         command::progress(&format!(
             "trying the client package in {framework}: installing, building and starting an application"
         ));
-        let status = command::status(
+        let status = command::run_for_status(
             Command::new(&node.node)
                 .arg("client-matrix.mjs")
                 .arg(framework)
@@ -64,7 +64,7 @@ pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
     match failed.is_empty() {
         true => Ok(ExitCode::SUCCESS),
         false => Err(format!(
-            "trying the client package failed in {}: see the messages of the walk above",
+            "trying the client package in {} failed: see the messages of the walk above",
             failed.join(", ")
         )),
     }

@@ -16,7 +16,7 @@ pub(crate) fn progress(line: &str) {
 }
 
 /// Prints a warning: what is left out or replaced, and what to do about it.
-pub(crate) fn warning(message: &str) {
+pub(crate) fn warn(message: &str) {
     eprintln!("warning: {message}");
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn run_for_output(step: &str, command: &mut Command, hint: &str) -> R
 }
 
 /// Runs a program whose exit status is the result.
-pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+pub(crate) fn run_for_status(command: &mut Command) -> Result<ExitStatus> {
     command.status().map_err(|error| not_started(command, &error))
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn not_started(command: &Command, error: &io::Error) -> String {
 }
 
 /// The standard output of a program, without surrounding white space; `None` if the program fails.
-pub(crate) fn output(command: &mut Command) -> Option<String> {
+pub(crate) fn read_output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

@@ -5,9 +5,9 @@ use std::process::Command;
 use crate::command;
 use crate::result::Result;
 
-/// The target of this machine, for `--target`: without `--target`, build scripts and macros would be built with the flags too.
+/// The target of this machine, for `--target`, without which build scripts and macros would be built with `RUSTFLAGS` too.
 pub(crate) fn host() -> Result<String> {
-    let version = command::output(Command::new("rustc").arg("-vV"))
+    let version = command::read_output(Command::new("rustc").arg("-vV"))
         .ok_or("running `rustc -vV` failed: check that rustc is on PATH")?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host

@@ -45,7 +45,7 @@ impl Flags {
         match flags.check || flags.drill {
             true => Ok(flags),
             false => Err(
-                "missing option of compose: write --check, --drill or both, which remove the containers afterwards, or run \
+                "missing argument of compose: write --check, --drill or both, which remove the containers afterwards, or run \
                  `docker compose up --build` to use the demo"
                     .to_owned(),
             ),

@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
     // The only failure that is not about the dependencies.
     if text.contains("failed to fetch advisory database") {
-        command::warning(
+        command::warn(
             "checking advisories failed: the advisory database is unreachable: run `cargo xtask deny` when it is reachable",
         );
         return Ok(ExitCode::SUCCESS);

@@ -46,7 +46,7 @@ impl Job {
 
 /// While one job waits, or runs its last test, another one continues. Not more than two: each test program runs as many
 /// of its tests at once as there are processors.
-const AT_ONCE: usize = 2;
+const JOBS_AT_ONCE: usize = 2;
 
 /// Runs all jobs in this order, two at once, and at the end those that run alone. All run, even if one fails.
 ///
@@ -73,7 +73,9 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
         while waiting.front().is_some_and(|job| may_start(job, &running)) {
             running.extend(waiting.pop_front().map(|job| Running::start(job, &logs)).transpose()?);
         }
-        let mut ended = running.iter_mut().filter_map(|job| Some((job.group.ended()?, job)));
+        let mut ended = running
+            .iter_mut()
+            .filter_map(|job| Some((job.group.exit_status()?, job)));
         match ended.next() {
             Some((status, job)) => {
                 failed.extend(job.report(status));
@@ -99,7 +101,9 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
 fn may_start(job: &Job, running: &[Running]) -> bool {
     let is_alone = |company| company == Company::None;
     running.is_empty()
-        || running.len() < AT_ONCE && !is_alone(job.company) && !running.iter().any(|other| is_alone(other.company))
+        || running.len() < JOBS_AT_ONCE
+            && !is_alone(job.company)
+            && !running.iter().any(|other| is_alone(other.company))
 }
 
 struct Running {

@@ -1,5 +1,5 @@
-//! `cargo xtask newcomer`: the first minutes of somebody new, in the browsers that people use. Each browser walks through the demo
-//! without trusting its certificates, and does only what the page leads to.
+//! `cargo xtask newcomer`: the first minutes of somebody new, in the browsers that people use. Each browser walks through the
+//! demo without trusting its certificates, and does only what the page leads to.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -13,8 +13,8 @@ use crate::tools::apt;
 use crate::tools::node::Node;
 use crate::{command, programs, tools, workspace};
 
-/// A browser with a deployment of the demo. WebKit takes hosts below `.localhost` for third parties to each other, so it needs one
-/// origin.
+/// A browser with a deployment of the demo. WebKit takes hosts below `.localhost` for third parties to each other, so it needs
+/// one origin.
 struct Walk {
     browser: &'static str,
     one_origin: bool,
@@ -72,7 +72,7 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     match failed.is_empty() {
         true => Ok(ExitCode::SUCCESS),
         false => Err(format!(
-            "walking through the demo failed in {}: see the messages of the walk above",
+            "walking through the demo in {} failed: see the messages of the walk above",
             failed.join(", ")
         )),
     }
@@ -93,7 +93,7 @@ impl Walk {
             .env("API", system.api())
             .env("LOGIN", system.login())
             .current_dir(folder());
-        Ok(command::status(&mut browser)?.success())
+        Ok(command::run_for_status(&mut browser)?.success())
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn build_with(with_envoy: bool, form: Form) -> Result<(Artifacts, Nod
         redis: None,
     };
     build_packages(
-        "building the services",
+        "building the service, the API and the web host",
         &["bff-service", "demo-api", "demo-web-host"],
         &[],
     )?;

@@ -30,8 +30,8 @@ const TOOLS: [Tool; 3] = [
         name: "address",
         what: "AddressSanitizer and LeakSanitizer",
         needs: &[],
-        leaves_out: "accesses inside the standard library, which is as it comes; leaks from the heads of requests that tests \
-                     of the gateway make, which live as long as the program",
+        leaves_out: "accesses inside the standard library, which is not built with it; leaks from the heads of requests that \
+                     tests of the gateway make, which live as long as the program",
         command: |host| {
             let mut tests = cargo(&["test"]);
             tests
@@ -43,9 +43,9 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "thread",
         what: "ThreadSanitizer",
-        // In a standard library that was built without it, it reports races that are none.
+        // In a standard library that was built without it, it reports false races.
         needs: &["rust-src"],
-        leaves_out: "nothing of these crates; the standard library is built with it",
+        leaves_out: "nothing: the standard library is built with it too",
         command: |host| {
             let mut tests = cargo(&["test"]);
             tests
@@ -58,9 +58,9 @@ const TOOLS: [Tool; 3] = [
         name: "miri",
         what: "Miri",
         needs: &["miri", "rust-src"],
-        leaves_out: "the tests of core and shell, which take hours and have no unsafe code; the test of leaders, whose rounds take \
-                     a minute each; leaks, since the module's thread \
-                     never ends: LeakSanitizer finds them; ticks of that thread, which are slower than their period",
+        leaves_out: "the tests of core and shell, which take hours and have no unsafe code; the test of leaders, whose rounds \
+                     take a minute each; leaks, since the module's thread never ends: LeakSanitizer finds them; ticks \
+                     of that thread, which are slower than their period",
         command: |_| {
             let mut tests = cargo(&["miri", "test"]);
             // The tests read the real clock.
@@ -70,7 +70,7 @@ const TOOLS: [Tool; 3] = [
     },
 ];
 
-/// Runs the tests with these tools; with all of them if there is no name.
+/// Runs the tests with these tools, or with all of them if there is no name.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = names.iter().find(|name| TOOLS.iter().all(|tool| tool.name != **name)) {
         return Err(format!(
@@ -78,7 +78,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
             TOOLS.map(|tool| tool.name).join(", ")
         ));
     }
-    let version = command::output(Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"])).ok_or(
+    let version = command::read_output(Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"])).ok_or(
         "missing nightly toolchain: install it with `rustup toolchain install nightly --profile minimal`: sanitizers and \
          Miri are in no stable one",
     )?;
@@ -94,7 +94,10 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         .filter(|tool| names.is_empty() || names.contains(&tool.name))
     {
         if let Some(missing) = tool.needs.iter().find(|component| !has_component(component)) {
-            left_out.push(format!("{}: missing component {missing} of the toolchain", tool.what));
+            left_out.push(format!(
+                "{}: missing component {missing}: run `rustup component add {missing} --toolchain {TOOLCHAIN}`",
+                tool.what
+            ));
             continue;
         }
         let begun = Instant::now();
@@ -143,14 +146,14 @@ fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-/// Whether the toolchain has a component, or it can be added.
+/// Whether the toolchain has a component. If it is missing, adds it.
 fn has_component(component: &str) -> bool {
     let rustup = |arguments: &[&str]| {
         let mut rustup = Command::new("rustup");
         rustup.arg("component").args(arguments).args(["--toolchain", TOOLCHAIN]);
         rustup
     };
-    let installed = command::output(&mut rustup(&["list", "--installed"])).unwrap_or_default();
+    let installed = command::read_output(&mut rustup(&["list", "--installed"])).unwrap_or_default();
     // Some have the target at the end.
     installed
         .lines()

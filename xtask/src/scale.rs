@@ -23,7 +23,7 @@ pub(crate) fn run(sizes: &[&str]) -> Result<ExitCode> {
         simulation.arg("--page").arg(workspace::path(RESULTS));
     }
     command::progress("simulating (an idle machine gives steady latencies)");
-    match command::status(&mut simulation)?.success() {
+    match command::run_for_status(&mut simulation)?.success() {
         true => Ok(ExitCode::SUCCESS),
         false => Err("simulating failed: see the messages above, and the logs below target/scale".to_owned()),
     }

@@ -107,7 +107,7 @@ fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result
     describe(system);
     while !interrupted.load(Ordering::Relaxed) {
         for (component, error) in system.take_failures() {
-            command::warning(&format!(
+            command::warn(&format!(
                 "{error}\n    the rest of the demo continues: press Enter here or use the page to start {component} again"
             ));
         }
@@ -126,7 +126,7 @@ fn start_what_is_stopped(system: &System) {
     for component in Component::ALL.into_iter().filter(is_stopped) {
         command::progress(&format!("starting {component} again"));
         if let Err(error) = system.launch(component) {
-            command::warning(&error.to_string());
+            command::warn(&error.to_string());
         }
     }
 }

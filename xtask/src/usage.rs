@@ -166,7 +166,7 @@ environment of up alone:
                        (default: 3001 to 3005, 3013, 3015, 6379 and 9901)
   BFF_DEMO_DIRECTORY   the folder of the demo's certificates, secrets and logs (default: target/demo); a second demo needs
                        another one
-  BFF_DEMO_ONE_ORIGIN  1: the service and the API are on the page's own origin, as Safari needs it below localhost
+  BFF_DEMO_ONE_ORIGIN  1: the service and the API are on the page's own origin, as Safari needs it below localhost (default: 0)
   BFF_DEMO_WEB_ORIGIN  the origin of your own page for the demo, such as http://localhost:5173 (default: none)
   BFF_DEMO_OTLP        the address to which the demo sends spans, by OTLP over HTTP, such as 127.0.0.1:4318 (default: none)
 environment of test:

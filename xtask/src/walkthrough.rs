@@ -26,7 +26,7 @@ impl Walkthrough {
     /// Walks through the demo at the domain and port of these options, and returns the exit status.
     pub(crate) fn run(&self, options: &Options, ca: &Path) -> Result<ExitCode> {
         command::progress("walking through the demo in a browser");
-        let status = command::status(
+        let status = command::run_for_status(
             Command::new(&self.node.node)
                 .arg("walkthrough.mjs")
                 .env("WWW", options.origin("www"))

@@ -20,7 +20,7 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The keys, shared by all workers. One fetch at a time: a request whose key is missing waits for the fetch and shares
-/// its result. A request whose key is present continues with it.
+/// its result. A request whose key is present does not wait for the fetch of another.
 pub(crate) struct KeyStore {
     uri: String,
     state: RwLock<State>,
@@ -31,7 +31,7 @@ pub(crate) struct KeyStore {
 struct State {
     keys: Option<JwkSet>,
     fetched_at: Option<Instant>,
-    /// The keys may not be fetched again before this moment.
+    /// The keys are not fetched again before this moment.
     pause_until: Option<Instant>,
 }
 

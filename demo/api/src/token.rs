@@ -38,7 +38,8 @@ impl Claims {
 /// The access token in the request's `Authorization: Bearer` header (RFC 6750, section 2.1).
 ///
 /// # Errors
-/// [`ApiError::MissingToken`] without the header; [`ApiError::InvalidToken`] with several, or with another scheme.
+/// [`ApiError::MissingToken`] without the header; [`ApiError::InvalidToken`] with several, or with one that is not a bearer
+/// token in ASCII.
 pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut lines = headers.get_all(AUTHORIZATION);
     let line = lines.next().ok_or(ApiError::MissingToken)?;
@@ -57,7 +58,7 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
 /// The id of the key that signed the access token, whose `typ` must be this one.
 ///
 /// # Errors
-/// [`ApiError::InvalidToken`] for a token that is not a JWT access token, before any key is looked up.
+/// [`ApiError::InvalidToken`] for a token that is not a JWT access token, or whose header the API does not accept.
 pub(crate) fn key_id(token: &str, token_type: &str) -> Result<String, ApiError> {
     let header: Header = decode_header(token).map_err(|_| ApiError::InvalidToken("it is not a JWT"))?;
     if !ALGORITHMS.contains(&header.alg) {

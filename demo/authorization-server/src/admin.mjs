@@ -1,5 +1,5 @@
-// For administrators: ends all sessions of a user and notifies every client by back-channel logout. It also shows or changes the
-// lifetime of access tokens that are issued from now on.
+// For administrators: ends all sessions of a user, and notifies those of their clients that registered for back-channel logout.
+// It also shows or changes the lifetime of access tokens that are issued from now on.
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 import { log } from './log.mjs';

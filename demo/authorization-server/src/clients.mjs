@@ -1,5 +1,5 @@
-// The clients: the application's (its BFF), a second application's if configured, with mutual TLS that of a partner that calls the
-// API directly, and the filter's, for introspection.
+// The clients: the application's (its BFF), a second application's if configured, with mutual TLS that of a partner that calls
+// the API directly, and the filter's, for introspection.
 export const SPA_CLIENT = 'spa-client';
 export const GATEWAY_CLIENT = 'api-gateway-client';
 const PARTNER_CLIENT = 'partner-client';
@@ -50,7 +50,7 @@ function secondClient({ id, secret, spaOrigin }) {
   };
 }
 
-// Its access tokens are bound to its certificate (RFC 8705): the API requires both.
+// Its access tokens are bound to its certificate (RFC 8705): the filter requires both.
 function partnerClient() {
   return {
     client_id: PARTNER_CLIENT,

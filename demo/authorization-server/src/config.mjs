@@ -31,7 +31,7 @@ export function readConfig(env) {
       redirectUris: list(env, 'CLIENT_REDIRECT_URIS'),
       postLogoutRedirectUris: list(env, 'CLIENT_POST_LOGOUT_REDIRECT_URIS'),
     },
-    // A second client of the same kind: another application.
+    // The client of a second application.
     second: env.SECOND_CLIENT_ID && {
       id: env.SECOND_CLIENT_ID,
       secret: secret(env, 'SECOND_CLIENT_SECRET_FILE'),
@@ -51,7 +51,7 @@ export function readConfig(env) {
     largeClaimBytes: integer(env, 'LARGE_CLAIM_BYTES', 0, 0, 65_536),
     // How long a used refresh token may be used again, in seconds.
     refreshGraceSeconds: integer(env, 'REFRESH_GRACE_SECONDS', 0, 0, 60),
-    // The content of this file authorizes ending sessions.
+    // The content of this file authorizes the requests of administrators (src/admin.mjs).
     adminToken: env.ADMIN_TOKEN_FILE ? secret(env, 'ADMIN_TOKEN_FILE') : undefined,
     gatewayClientSecret: secret(env, 'GATEWAY_CLIENT_SECRET_FILE'),
     accessTokenSeconds: integer(env, 'ACCESS_TOKEN_SECONDS', 300, 1, 86_400),

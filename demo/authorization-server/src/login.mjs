@@ -55,12 +55,12 @@ export function loginRoutes(config, database, provider) {
     }
     const sub = await authenticate(database, username, password);
     if (!sub) {
-      throttle.failed(username);
+      throttle.recordFailure(username);
       log('warn', 'login_refused');
       ctx.status = 403;
       return render(ctx, interaction, { username, error: 'The username or password is incorrect.' });
     }
-    throttle.succeeded(username);
+    throttle.recordSuccess(username);
     log('info', 'login', { sub });
     // Not remembered: the session's cookie expires when the browser closes.
     return finish(ctx, { login: { accountId: sub, acr: ACR_PASSWORD, amr: ['pwd'], remember: false } });

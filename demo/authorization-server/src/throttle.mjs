@@ -13,7 +13,7 @@ export class Throttle {
     return Math.max(0, Math.ceil((entry.last + PAUSE_MS - now) / 1000));
   }
 
-  failed(name, now = Date.now()) {
+  recordFailure(name, now = Date.now()) {
     const key = name.toLowerCase();
     const count = (this.#failures.get(key)?.count ?? 0) + 1;
     // Deleting first moves the name to the end, so that the first in the map is the one that failed longest ago.
@@ -22,7 +22,7 @@ export class Throttle {
     if (this.#failures.size > MAX_NAMES) this.#failures.delete(this.#failures.keys().next().value);
   }
 
-  succeeded(name) {
+  recordSuccess(name) {
     this.#failures.delete(name.toLowerCase());
   }
 }

@@ -52,7 +52,7 @@ export class AuthorizationServer {
     await new Promise((resolve, reject) => {
       const onData = (data) => {
         this.output += data;
-        if (this.output.includes('authorization server ready on')) resolve();
+        if (this.output.includes('started the authorization server at')) resolve();
       };
       this.process.stdout.on('data', onData);
       this.process.stderr.on('data', onData);

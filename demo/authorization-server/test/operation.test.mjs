@@ -72,13 +72,13 @@ test('behind TLS every cookie is Secure, HttpOnly and carries the prefix that it
 
 test('guessing is slowed down after ten failures, and a success forgives', () => {
   const throttle = new Throttle();
-  for (let i = 0; i < 9; i += 1) throttle.failed('demouser', 0);
+  for (let i = 0; i < 9; i += 1) throttle.recordFailure('demouser', 0);
   assert.equal(throttle.retryAfter('demouser', 0), 0);
-  throttle.failed('DemoUser', 0);
+  throttle.recordFailure('DemoUser', 0);
   assert.equal(throttle.retryAfter('demouser', 1000), 29);
   assert.equal(throttle.retryAfter('demouser', 30_000), 0);
-  throttle.failed('demouser', 30_000);
+  throttle.recordFailure('demouser', 30_000);
   assert.equal(throttle.retryAfter('demouser', 30_000), 30);
-  throttle.succeeded('demouser');
+  throttle.recordSuccess('demouser');
   assert.equal(throttle.retryAfter('demouser', 30_000), 0);
 });

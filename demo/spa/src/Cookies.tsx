@@ -2,7 +2,7 @@ const COOKIES = [
   ['__Host-Http-example-at', '/', 'the access token, opaque', 'the filter opens it and forwards a JWT'],
   ['__Host-Http-example-csrf', '/', 'the CSRF value', 'an unsafe request must repeat it in a header'],
   ['__Http-example-auth', '/bff', 'the refresh token', 'the service only'],
-  ['__Http-example-id', '/bff', 'the ID token', 'the service only: /session, /claims and /userInfo'],
+  ['__Http-example-id', '/bff', 'the ID token', 'the service only: /session, /claims, /userInfo, /refresh and /logout'],
   ['__Host-Http-example-login', '/', 'state, nonce and PKCE verifier', 'the service only, while a sign-in is pending'],
 ] as const;
 

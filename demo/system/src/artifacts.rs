@@ -31,10 +31,10 @@ pub struct Artifacts {
     pub redis: Option<PathBuf>,
 }
 
-const REDIS: &str = "BFF_TEST_REDIS";
-
-/// The variables that pass the paths from `cargo xtask test` to the tests. Envoy's holds one word per line.
+/// The variable that passes Envoy's command line from `cargo xtask test` to the tests, with one word per line.
 const ENVOY: &str = "BFF_TEST_ENVOY";
+/// The variable that passes the path of Redis, if there is one.
+const REDIS: &str = "BFF_TEST_REDIS";
 
 impl Artifacts {
     /// Reads the variables that `cargo xtask test` sets.

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::files;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Within the 398 days that browsers accept of public authorities.
+/// Within the 825 days that Apple's systems accept, also of authorities that a user adds.
 const VALID_FOR: Duration = DAY.saturating_mul(397);
 const RENEWED_BEFORE_EXPIRY: Duration = DAY.saturating_mul(30);
 
@@ -34,8 +34,8 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Creates the certificates on the first run, when they are about to expire, and when the domains change. `further` are
-    /// domains that have `www` and `api` as well.
+    /// Creates the certificates if a file is missing, if they are about to expire, or if the domains have changed. `further`
+    /// are domains that have `www` and `api` as well.
     pub(crate) fn prepare(directory: &Path, domain: &str, further: &[String]) -> Result<Certificates, Error> {
         let domains = std::iter::once(domain).chain(further.iter().map(String::as_str));
         let domains = domains.collect::<Vec<_>>().join(" ");

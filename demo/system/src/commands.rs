@@ -172,7 +172,7 @@ impl Prepared {
         command
     }
 
-    /// Nothing on disk: the content lives for seconds.
+    /// Nothing is on disk: each start begins with an empty Redis.
     fn redis(&self) -> Result<Command, Error> {
         let missing = || Error::new("missing redis-server: set BFF_TEST_REDIS or `Artifacts::redis`");
         let program = self.artifacts.redis.as_ref().ok_or_else(missing)?;

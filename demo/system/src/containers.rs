@@ -1,6 +1,6 @@
-//! The same system in containers (`docker-compose.yml`): a container writes the files of the services, then exits.
+//! The same system in containers (`docker-compose.yml`): one container writes the files of the others, then exits.
 //!
-//! Names resolve to containers instead of loopback, and the service has two or more replicas. Each service gets a folder
+//! Names resolve to containers instead of loopback, and the service has two or more replicas. Each program gets a folder
 //! with its files, which is a volume of its own.
 
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::{bff_config, files};
 const TEMPLATE: &str = include_str!("../../../envoy/envoy.yaml");
 /// The path of the filter's module in the image.
 const FILTER: &str = "/etc/envoy/bff_filter.wasm";
-/// The path at which a service finds its folder.
+/// The path at which a program finds its folder.
 const MOUNTED: &str = "/run";
 
-/// Writes the files below `directory`: `state` holds all secrets and certificates, `public` the CA's certificate, and a folder for
-/// each service its own files. Secrets of an earlier start are kept, as are certificates that are still valid.
+/// Writes the files below `directory`: `state` holds all secrets and certificates, `public` the CA's certificate, and a folder
+/// for each program its own files. Secrets of an earlier start are kept, as are certificates that are still valid.
 ///
 /// # Errors
 /// An invalid domain or port, or a file that cannot be read or written.
@@ -72,7 +72,7 @@ fn options(state: &Path, domain: &str, port: u16, redis: bool) -> Options {
     options
 }
 
-/// A service's folder. Only that service mounts it, so all of its files are readable by their owner only.
+/// A program's folder. Only the containers of that program mount it, so all of its files are readable by their owner only.
 struct Folder(std::path::PathBuf);
 
 impl Folder {

@@ -41,7 +41,7 @@ impl ChildGroup {
     }
 
     /// The child's exit status; `None` while it runs.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
@@ -49,7 +49,7 @@ impl ChildGroup {
     pub fn stop(&mut self, request: Signal, within: Duration) {
         self.signal(request);
         let asked = Instant::now();
-        while self.ended().is_none() && asked.elapsed() < within {
+        while self.exit_status().is_none() && asked.elapsed() < within {
             std::thread::sleep(POLL);
         }
         self.kill();

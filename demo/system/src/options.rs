@@ -106,8 +106,8 @@ impl Options {
             options.ports = ports.ok_or_else(|| {
                 Error::new(format!(
                     "invalid BFF_DEMO_PORTS: write the first of {} consecutive ports, a number from 1 to {}",
-                    Ports::BEHIND_ENVOY,
-                    u16::MAX - Ports::BEHIND_ENVOY + 1
+                    Ports::COUNT_BEHIND_ENVOY,
+                    u16::MAX - Ports::COUNT_BEHIND_ENVOY + 1
                 ))
             })?;
         }

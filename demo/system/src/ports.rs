@@ -53,11 +53,13 @@ impl Ports {
     };
 
     /// How many ports the programs behind Envoy have, and Envoy's admin interface.
-    pub(crate) const BEHIND_ENVOY: u16 = 9;
+    pub(crate) const COUNT_BEHIND_ENVOY: u16 = 9;
 
     /// The demo's public port, and for everything else consecutive ports from `first`; `None` if there are not enough of them.
     pub(crate) fn starting_at(first: u16) -> Option<Ports> {
-        first.checked_add(Ports::BEHIND_ENVOY - 1).filter(|_| first != 0)?;
+        first
+            .checked_add(Ports::COUNT_BEHIND_ENVOY - 1)
+            .filter(|_| first != 0)?;
         Some(Ports {
             public: Ports::DEMO.public,
             web_host: first,
@@ -96,19 +98,19 @@ impl Ports {
             (Envoy, self.public, "Envoy (what the browser opens)"),
             (WebHost, self.web_host, "the web host"),
             (Api, self.api, "the API"),
-            (Bff, self.bff, "the BFF"),
+            (Bff, self.bff, "the service"),
             (
                 AuthorizationServer,
                 self.authorization_server,
                 "the authorization server",
             ),
-            (Bff, self.bff_admin, "the BFF's admin listener"),
+            (Bff, self.bff_admin, "the service's admin listener"),
             (Envoy, self.envoy_admin, "Envoy's admin interface"),
-            (SecondBff, self.second_bff, "the second replica of the BFF"),
+            (SecondBff, self.second_bff, "the second replica of the service"),
             (
                 SecondBff,
                 self.second_bff_admin,
-                "the admin listener of the second replica of the BFF",
+                "the admin listener of the second replica of the service",
             ),
             (Redis, self.redis, "Redis"),
         ] {
@@ -125,7 +127,7 @@ impl Ports {
                 true => "BFF_DEMO_PORT",
                 false => "BFF_DEMO_PORTS",
             };
-            bound(port, true).map_err(|error| {
+            bind_port(port, true).map_err(|error| {
                 Error::new(format!(
                     "port {port} of {what} is unavailable: {error}: stop the demo if it runs already, or the program that \
                      listens at 127.0.0.1:{port}; or choose other ports with {variable}"
@@ -139,7 +141,7 @@ impl Ports {
 
 /// A socket bound to this port. It does not listen: a process that another thread is starting inherits it for a
 /// moment, and would keep the port in use. With `shared`, other sockets may bind the port as well.
-fn bound(port: u16, shared: bool) -> io::Result<OwnedFd> {
+fn bind_port(port: u16, shared: bool) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
     sockopt::set_socket_reuseaddr(&socket, shared)?;
@@ -187,7 +189,7 @@ impl Block {
     }
 
     fn at(start: u16) -> Option<Block> {
-        let first = bound(start, false).ok()?;
+        let first = bind_port(start, false).ok()?;
         Some(Block {
             _first: first,
             left: start + 1..start + Block::PORT_COUNT,
@@ -196,7 +198,7 @@ impl Block {
 
     /// The next port of the block that no socket listens at.
     fn next(&mut self) -> Option<u16> {
-        self.left.find(|port| bound(*port, true).is_ok())
+        self.left.find(|port| bind_port(*port, true).is_ok())
     }
 }
 
@@ -237,7 +239,7 @@ mod tests {
         let _taken = TcpListener::bind(("127.0.0.1", ports.bff)).expect("free");
         let message = ports.check(&[]).expect_err("taken").to_string();
         assert!(
-            message.contains(&format!("port {} of the BFF is unavailable", ports.bff)),
+            message.contains(&format!("port {} of the service is unavailable", ports.bff)),
             "{message}"
         );
     }

@@ -103,7 +103,7 @@ impl Process {
     }
 
     fn exited(&mut self) -> Option<ExitStatus> {
-        self.child.ended()
+        self.child.exit_status()
     }
 
     fn failure(&self, what: &str) -> Error {

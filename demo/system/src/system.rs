@@ -162,7 +162,7 @@ impl System {
         if self.pid(component).is_some() {
             return Ok(());
         }
-        let mut process = self.process(component)?;
+        let mut process = self.start_process(component)?;
         process.wait_until(|| self.is_ready(component), &self.options().interrupted)?;
         self.processes().push((component, process));
         Ok(())
@@ -174,13 +174,13 @@ impl System {
     /// The component's program cannot be started, or its log cannot be opened.
     pub fn launch(&self, component: Component) -> Result<(), Error> {
         if self.pid(component).is_none() {
-            let process = self.process(component)?;
+            let process = self.start_process(component)?;
             self.processes().push((component, process));
         }
         Ok(())
     }
 
-    fn process(&self, component: Component) -> Result<Process, Error> {
+    fn start_process(&self, component: Component) -> Result<Process, Error> {
         if component == Component::Envoy {
             self.envoy_epoch.store(0, Ordering::Relaxed);
         }

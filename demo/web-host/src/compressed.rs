@@ -67,11 +67,11 @@ pub(crate) async fn serve<B: MessageBody + 'static>(
     let Some(asset) = compressed.as_ref().and_then(|all| all.0.get(request.path())) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let takes_gzip = AcceptEncoding::parse(&request).is_ok_and(|accepted| {
+    let is_gzip_accepted = AcceptEncoding::parse(&request).is_ok_and(|accepted| {
         accepted.negotiate([Encoding::gzip(), Encoding::identity()].iter()) == Some(Encoding::gzip())
     });
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = match takes_gzip && is_read {
+    let mut response = match is_gzip_accepted && is_read {
         true => request.into_response(
             HttpResponse::Ok()
                 .content_type(asset.content_type.as_str())

@@ -40,11 +40,11 @@ async fn state(request: HttpRequest, control: web::Data<Control>) -> HttpRespons
     let site = request.headers().get("sec-fetch-site");
     match site.is_none_or(|site| site == "same-origin" || site == "none") {
         true => give(control, "state".to_owned()).await,
-        false => refused(),
+        false => refuse(),
     }
 }
 
-fn refused() -> HttpResponse {
+fn refuse() -> HttpResponse {
     HttpResponse::Forbidden().json(json!({ "error": "only the demo's own page may give commands: open it" }))
 }
 
@@ -52,7 +52,7 @@ async fn command(request: HttpRequest, control: web::Data<Control>) -> HttpRespo
     // Browsers send the header with every POST, and no script can change it.
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     if origin != Some(&control.page_origin) {
-        return refused();
+        return refuse();
     }
     let words: Vec<&str> = request.match_info().iter().map(|(_, word)| word).collect();
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -67,7 +67,7 @@ async fn give(control: web::Data<Control>, command: String) -> HttpResponse {
     match web::block(move || exchange(&control, &command)).await {
         Ok(Ok(response)) if response["error"].is_null() => HttpResponse::Ok().json(response),
         Ok(Ok(response)) => HttpResponse::Conflict().json(response),
-        // The program that runs the demo is shutting down.
+        // The program that runs the demo is shutting down, or does not respond in time.
         _ => HttpResponse::ServiceUnavailable()
             .json(json!({ "error": "the demo does not respond: start it with `cargo xtask up`" })),
     }
@@ -94,7 +94,7 @@ mod tests {
     const PAGE: &str = "https://www.example.localhost:8443";
 
     /// What a program that answers with `response` receives, and the status of the page's request.
-    async fn given(request: test::TestRequest, response: &'static str) -> (Option<String>, StatusCode) {
+    async fn send(request: test::TestRequest, response: &'static str) -> (Option<String>, StatusCode) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let control = Control {
             address: listener.local_addr().expect("an address"),
@@ -121,9 +121,9 @@ mod tests {
         let stop = test::TestRequest::post()
             .uri("/demo/stop/bff")
             .insert_header((ORIGIN, PAGE));
-        let (line, status) = given(stop, "{}").await;
+        let (line, status) = send(stop, "{}").await;
         assert_eq!((line.as_deref(), status), (Some("secret stop bff\n"), StatusCode::OK));
-        let (line, status) = given(test::TestRequest::get().uri("/demo/state"), r#"{"error":"x"}"#).await;
+        let (line, status) = send(test::TestRequest::get().uri("/demo/state"), r#"{"error":"x"}"#).await;
         assert_eq!(
             (line.as_deref(), status),
             (Some("secret state\n"), StatusCode::CONFLICT)
@@ -145,7 +145,7 @@ mod tests {
             Some("https://www.example.localhost"),
         ] {
             assert_eq!(
-                given(other(origin), "{}").await,
+                send(other(origin), "{}").await,
                 (None, StatusCode::FORBIDDEN),
                 "{origin:?}"
             );
@@ -154,11 +154,11 @@ mod tests {
             let request = test::TestRequest::get()
                 .uri("/demo/state")
                 .insert_header(("sec-fetch-site", site));
-            assert_eq!(given(request, "{}").await, (None, StatusCode::FORBIDDEN), "{site}");
+            assert_eq!(send(request, "{}").await, (None, StatusCode::FORBIDDEN), "{site}");
         }
         for path in ["/demo/stop/a%0Astate", "/demo/stop%20bff", "/demo/stop/a%20b"] {
             let request = test::TestRequest::post().uri(path).insert_header((ORIGIN, PAGE));
-            assert_eq!(given(request, "{}").await, (None, StatusCode::BAD_REQUEST), "{path}");
+            assert_eq!(send(request, "{}").await, (None, StatusCode::BAD_REQUEST), "{path}");
         }
     }
 }

@@ -209,7 +209,7 @@ pub fn manager(name: &str, virtual_hosts: Vec<Value>, mut filters: Vec<Value>) -
     })
 }
 
-/// The domains of a virtual host: with the test's port, which is not the default port.
+/// The domains of a virtual host: without a port, and with any, since the test's is not the default one.
 pub fn domains(hosts: &[&str]) -> Vec<String> {
     hosts
         .iter()

@@ -1,5 +1,5 @@
-//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with make_strict
-//! field validation: a field that is not in the schema is an error. CEL rules are not evaluated.
+//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with
+//! strict field validation: a field that is not in the schema is an error. CEL rules are not evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

@@ -27,7 +27,7 @@ fn put(instance: &mut Value, path: &str, value: Value) {
     instance.pointer_mut(parent).expect("a table")[name] = value;
 }
 
-/// A file that can be invalid only in its structure.
+/// Parses only the structure of the service's file.
 fn read_by_the_service(instance: &Value) -> Result<Settings, String> {
     serde_json::from_value(instance.clone()).map_err(|error| error.to_string())
 }
@@ -142,7 +142,7 @@ fn faults_of_the_service(instance: &Value) -> Vec<String> {
     }
 }
 
-/// A plugin configuration that the filter accepts, with one response that may become headers.
+/// A plugin configuration that the filter accepts.
 pub(crate) fn valid_filter() -> Value {
     json!({
         "bff_token": {

@@ -21,6 +21,7 @@ pub struct Logout {
     pub looks_for_tokens: bool,
 }
 
+/// How far both are, and what they have caused.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct State {
     /// The number of steps of each.
@@ -35,6 +36,7 @@ pub struct State {
     is_refused: bool,
 }
 
+/// The next step of one of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
     Refresh,
@@ -98,4 +100,5 @@ impl Model for Logout {
     }
 }
 
+/// The rule. It holds only if `check` is `AfterPublishing` and `looks_for_tokens` is true.
 pub const NOTHING_STAYS: &str = "after a logout no tokens of the session are active at the authorization server";

@@ -9,16 +9,21 @@ use stateright::{Model, Property};
 use crate::memory::{Found, Memory, Outcome};
 use crate::replicas::{Phase, Replicas, State};
 
-/// An old outcome never replaces a newer one.
+/// A rule, so that an old outcome never replaces a newer one.
 pub const ONLY_THE_HOLDER: &str = "an outcome is published by the flight that has the lock and no other";
+/// A rule, so that the authorization server does not end the session.
 pub const USED_ONCE: &str = "a refresh token is used once, unless nobody could know that it had been used";
+/// A rule, so that no user signs in again who need not.
 pub const NO_LIE: &str = "nobody is told that the session has ended by a replica that had lost the lock";
-/// These two show that the model can make progress.
+/// What a model without progress would never reach.
 pub const RENEWED: &str = "somebody gets new tokens";
+/// The same for a replica that crashed.
 pub const TAKEN_OVER: &str = "another replica takes the place of one that died";
 
+/// A step: of the replica with this number, of a lock, of an outcome, of Redis.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
+    /// A caller arrives.
     Come(usize),
     Join(usize),
     StopWaiting(usize),
@@ -26,9 +31,9 @@ pub enum Action {
     Ask(usize),
     /// The authorization server processes the request.
     Work(usize),
-    /// The same, and its response is lost.
+    /// The authorization server processes the request, and its response is lost.
     WorkForNobody(usize),
-    /// It never receives the request, or fails before it uses the token.
+    /// The authorization server never receives the request, or fails before it uses the token.
     Fail(usize),
     Settle(usize),
     /// Publishes an outcome that could not be published while Redis was away.
@@ -144,7 +149,7 @@ impl Model for Replicas {
             }
         }
         // Three seconds, in which a lock is prolonged every second.
-        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_retaken_locks(state)) {
+        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::has_every_lock_been_retaken(state)) {
             actions.push(Action::TimeAfterReturnEnds);
         }
     }

@@ -80,6 +80,7 @@ pub enum Phase {
     Dead,
 }
 
+/// One attempt to refresh.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Flight {
     /// Its fencing token.
@@ -90,6 +91,7 @@ pub struct Flight {
     pub alone: bool,
 }
 
+/// The state of the replicas, of Redis and of the authorization server.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct State {
     pub memory: Memory,
@@ -118,7 +120,7 @@ pub struct State {
     pub may_go_away: bool,
     /// Since an event, no replica can know that the refresh token was used.
     pub is_excused: bool,
-    /// The broken rule.
+    /// Whether the rules `ONLY_THE_HOLDER` and `NO_LIE` were broken.
     pub published_for_another: bool,
     pub lied: bool,
     /// Whether a caller has the new tokens.
@@ -126,10 +128,12 @@ pub struct State {
 }
 
 impl Replicas {
+    /// Whether the lock in Redis is this flight's, and not only one with the same fencing token.
     pub fn has_lock(state: &State, flight: Flight) -> bool {
         state.memory.lock == Some(flight.token) && state.locked_by == Some(flight.number)
     }
 
+    /// The flight of a replica that leads.
     pub fn flight(phase: Phase) -> Option<Flight> {
         match phase {
             Phase::Leads(flight) | Phase::Asked(flight) | Phase::Answered(flight, _) => Some(flight),
@@ -164,6 +168,7 @@ impl Replicas {
         }
     }
 
+    /// How the next fencing token is made.
     pub fn tokens(&self, state: &State) -> Tokens {
         match self.rules.random_tokens {
             false => Tokens::Counted,
@@ -220,7 +225,7 @@ impl Replicas {
     }
 
     /// Whether every replica at work has its lock, or has seen that another one has replaced it.
-    pub fn all_have_retaken_locks(state: &State) -> bool {
+    pub fn has_every_lock_been_retaken(state: &State) -> bool {
         let settled = |phase: &Phase| {
             Self::flight(*phase).is_none_or(|flight| {
                 Self::has_lock(state, flight) || state.memory.lock.is_some() || state.memory.outcome.is_some()
@@ -229,6 +234,7 @@ impl Replicas {
         state.replicas.iter().all(settled) && state.unpublished.iter().all(Option::is_none)
     }
 
+    /// The replica at work that holds the lock.
     pub fn holder(state: &State) -> Option<usize> {
         let holds = |phase: &Phase| Self::flight(*phase).is_some_and(|flight| Self::has_lock(state, flight));
         state.replicas.iter().position(holds)

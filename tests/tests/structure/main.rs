@@ -163,7 +163,10 @@ fn every_rule_is_about_a_module_that_is_there() {
             .filter_map(|module| module.first().cloned())
             .collect();
         for module in to.iter().chain([&from]).filter(|module| **module != "*") {
-            assert!(modules.contains(*module), "{root}: unknown module {module}");
+            assert!(
+                modules.contains(*module),
+                "{root}: unknown module {module}: correct `NEVER`"
+            );
         }
     }
 }

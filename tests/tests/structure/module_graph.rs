@@ -104,7 +104,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-fn starts_with_in(group: &Group) -> bool {
+fn has_leading_in(group: &Group) -> bool {
     matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(first)) if first == "in")
 }
 
@@ -190,7 +190,7 @@ impl Reader<'_> {
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => continue,
                 // A visibility, `pub(in crate::…)`, is not an import.
-                TokenTree::Group(group) if starts_with_in(&group) => {}
+                TokenTree::Group(group) if has_leading_in(&group) => {}
                 TokenTree::Group(group) => self.name_tokens(group.stream()),
                 TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }

@@ -95,7 +95,7 @@ impl ApiServer {
     fn wait(&mut self, folder: &Path) -> Result<()> {
         let started = Instant::now();
         while !self.kubectl(&["get", "--raw", "/readyz"])?.status.success() {
-            let exited = self.running.iter_mut().any(|program| program.ended().is_some());
+            let exited = self.running.iter_mut().any(|program| program.exit_status().is_some());
             if exited || started.elapsed() > READY_WITHIN {
                 let how = match exited {
                     true => "failed: it or etcd exited".to_owned(),

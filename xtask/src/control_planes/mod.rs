@@ -103,7 +103,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
 enum Mode {
     /// It stores them.
     Applied,
-    /// Nothing: no form of the filters is beside another.
+    /// It validates them and stores nothing: no form of the filters is beside another.
     Checked,
 }
 

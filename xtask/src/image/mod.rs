@@ -45,7 +45,7 @@ impl Flags {
 
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let module = files::read_bytes(&tools::wasm::build()?)?;
-    let natives = natives()?;
+    let natives = build_natives()?;
     if flags.reproduce {
         reproduce::compare(&module, &natives)?;
     }
@@ -75,10 +75,10 @@ struct Published {
     licence: Vec<u8>,
 }
 
-/// Builds the native module for all architectures. Empty on a machine on which it would need more than on others.
-fn natives() -> Result<Vec<Native>> {
+/// Builds the native module for all architectures. Empty, with a warning, on a machine that cannot build it as it is published.
+fn build_natives() -> Result<Vec<Native>> {
     if !tools::native::can_be_published() {
-        command::warning("leaving out the native module: run this command on Linux with x86-64, Python 3 and pip");
+        command::warn("leaving out the native module: run this command on Linux with x86-64, Python 3 and pip");
         return Ok(Vec::new());
     }
     let all = Architecture::ALL.into_iter();

@@ -48,7 +48,7 @@ pub(super) fn compare(module: &[u8], natives: &[Native]) -> Result<()> {
 
 /// Copies tracked and new files, without build outputs.
 fn copy_sources(copy: &Path) -> Result<()> {
-    let sources = command::output(
+    let sources = command::read_output(
         Command::new("git")
             .args(["ls-files", "--cached", "--others", "--exclude-standard"])
             .current_dir(workspace::root()),

@@ -13,7 +13,7 @@ use crate::{command, workspace};
 /// The document for a package of the workspace, built for a target.
 pub(super) fn of(package: &str, target: &str) -> Result<String> {
     let ask = |cargo: &mut Command| {
-        command::output(cargo.current_dir(workspace::root()))
+        command::read_output(cargo.current_dir(workspace::root()))
             .ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(cargo)))
     };
     // `cargo tree` resolves features as `cargo build --package` does, `cargo metadata` for the whole workspace at once.

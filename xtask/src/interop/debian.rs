@@ -63,7 +63,7 @@ pub(super) fn unpack(archives: &Path, without: &[&str], folder: &Path) -> Result
         if PERL.iter().chain(without).any(|start| name.starts_with(start)) {
             continue;
         }
-        let status = command::status(Command::new("dpkg-deb").arg("-x").arg(&file).arg(folder))?;
+        let status = command::run_for_status(Command::new("dpkg-deb").arg("-x").arg(&file).arg(folder))?;
         if !status.success() {
             return Err(format!(
                 "unpacking {} failed: check that the disk has space left",
@@ -83,7 +83,8 @@ pub(super) fn version(package: &str, archives: &Path) -> Result<String> {
     };
     let files = packages_in(archives)?;
     let file = files.iter().find(is_named);
-    let version = file.and_then(|file| command::output(Command::new("dpkg-deb").arg("-f").arg(file).arg("Version")));
+    let version =
+        file.and_then(|file| command::read_output(Command::new("dpkg-deb").arg("-f").arg(file).arg("Version")));
     version.ok_or_else(|| {
         format!(
             "reading the version of {package} from its package in {} failed: {HINT}",
@@ -105,7 +106,7 @@ fn packages_in(archives: &Path) -> Result<Vec<PathBuf>> {
 /// The line of `sources.list` for another release, at the mirror that this machine uses.
 fn source_of(release: &str) -> Result<String> {
     let format = "$(LABEL)|$(COMPONENT)|$(REPO_URI)";
-    let targets = command::output(Command::new("apt-get").args(["indextargets", "--format", format]));
+    let targets = command::read_output(Command::new("apt-get").args(["indextargets", "--format", format]));
     let targets = targets.unwrap_or_default();
     let mirror = targets.lines().find_map(|line| line.strip_prefix("Debian|main|"));
     let mirror = mirror

@@ -101,7 +101,7 @@ fn without_dots(path: &Path) -> PathBuf {
 }
 
 fn unzip(path: &Path) -> Result<String> {
-    command::output(Command::new("gzip").arg("-dc").arg(path))
+    command::read_output(Command::new("gzip").arg("-dc").arg(path))
         .ok_or_else(|| format!("unpacking {} failed: check that gzip is installed", path.display()))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
         command::run(
             "building Keycloak for its database (takes half a minute)",
             Command::new(home.join("bin/kc.sh")).args(["build", "--db=dev-file"]),
-            "see the message above; if Java is missing, install version 17 or 21, for example with \
+            "see the message above, and install Java 17 or 21 if it is missing, for example with \
              `apt-get install openjdk-17-jre-headless`",
         )?;
         stamp.set()?;
@@ -68,7 +68,7 @@ fn download() -> Result<PathBuf> {
         "check that Maven reaches Maven Central",
     )?;
     let archive = folder.join(name);
-    let sum = command::output(Command::new("sha256sum").arg(&archive)).ok_or_else(|| {
+    let sum = command::read_output(Command::new("sha256sum").arg(&archive)).ok_or_else(|| {
         format!(
             "computing the checksum of {} failed: install sha256sum",
             archive.display()

@@ -122,7 +122,7 @@ fn write(table: &str) -> Result<()> {
             MARK.trim_end()
         )
     })?;
-    let date = command::output(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
+    let date = command::read_output(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     Ok(files::write(
         &path,
         format!("{before}{MARK}\nRun on {date}.\n\n{table}"),

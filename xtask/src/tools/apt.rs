@@ -10,7 +10,7 @@ use crate::{command, workspace};
 
 /// Whether packages can be installed: apt-get exists and this user is root.
 pub(crate) fn is_usable() -> bool {
-    let is_root = || command::output(Command::new("id").arg("-u")).as_deref() == Some("0");
+    let is_root = || command::read_output(Command::new("id").arg("-u")).as_deref() == Some("0");
     command::find("apt-get").is_some() && is_root()
 }
 
@@ -26,13 +26,13 @@ pub(crate) fn find_or_unpack(package: &str, path: &str, version: &str) -> Option
     command::find("dpkg-deb")?;
     let problem = match unpack(package, &folder) {
         Err(message) => message,
-        Ok(()) if command::output(Command::new(&program).arg(version)).is_some() => return Some(program),
+        Ok(()) if command::read_output(Command::new(&program).arg(version)).is_some() => return Some(program),
         Ok(()) => format!(
             "running {} failed: install {package} by hand, with the libraries that it needs",
             program.display()
         ),
     };
-    command::warning(&problem);
+    command::warn(&problem);
     None
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn install_and_find(package: &str, find: impl Fn() -> Option<PathBuf>
     match install(&[package]) {
         Ok(()) => find(),
         Err(message) => {
-            command::warning(&message);
+            command::warn(&message);
             None
         }
     }
@@ -97,7 +97,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     };
     // Old lists may suffice: the installation shows whether they do.
     if let Err(message) = command::run("apt-get: updating the package lists", apt_get().arg("update"), &hint) {
-        command::warning(&message);
+        command::warn(&message);
     }
     command::run(
         &format!("apt-get: installing system packages: {names}"),

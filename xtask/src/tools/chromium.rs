@@ -45,7 +45,7 @@ fn find_installed() -> Option<PathBuf> {
 /// The one that Playwright fetched before, in whatever folder.
 fn playwrights(node: &Node) -> Option<PathBuf> {
     let script = "process.stdout.write(require('playwright-core').chromium.executablePath())";
-    let path = command::output(
+    let path = command::read_output(
         Command::new(&node.node)
             .args(["-e", script])
             .env("PLAYWRIGHT_BROWSERS_PATH", browsers())

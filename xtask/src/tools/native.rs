@@ -44,7 +44,7 @@ impl Architecture {
     pub(crate) fn of_target(target: &str) -> Result<Architecture> {
         let mut all = Architecture::ALL.into_iter();
         all.find(|architecture| architecture.target() == target)
-            .ok_or_else(|| format!("unknown target `{target}`: write {}", Architecture::targets()))
+            .ok_or_else(|| format!("invalid target `{target}`: write {}", Architecture::targets()))
     }
 
     /// The targets, for a message.
@@ -96,7 +96,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     build_for(Architecture::of_this_machine())
 }
 
-/// Whether the module can be built for this architecture as it is published, on this machine.
+/// Whether this machine can build the module as it is published.
 pub(crate) fn can_be_published() -> bool {
     zig::is_usable()
 }
@@ -141,7 +141,7 @@ fn build_package(package: &str, architecture: Architecture) -> Result<()> {
             &folder,
         )?),
         false if architecture == Architecture::of_this_machine() => {
-            command::warning(
+            command::warn(
                 "linking with this machine's linker: the module may need a C library as new as this machine's, and \
                  libgcc_s, which some images of Envoy do not have: build it on Linux with x86-64, Python 3 and pip",
             );
@@ -196,7 +196,7 @@ mod tests {
         let error = Architecture::of_target("aarch64").expect_err("refused");
         assert_eq!(
             error,
-            "unknown target `aarch64`: write x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu"
+            "invalid target `aarch64`: write x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu"
         );
     }
 

@@ -10,7 +10,7 @@ use crate::result::Result;
 use crate::stamp::Stamp;
 
 /// The oldest supported version, as in `client/package.json`.
-const LEAST: (u32, u32) = (20, 19);
+const LEAST_VERSION: (u32, u32) = (20, 19);
 
 /// The programs of Node.js.
 pub(crate) struct Node {
@@ -24,13 +24,13 @@ impl Node {
         let hint = format!(
             "install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and check that \
              node and npm are on PATH",
-            LEAST.0, LEAST.1
+            LEAST_VERSION.0, LEAST_VERSION.1
         );
         let node = command::find("node").ok_or_else(|| format!("missing node: {hint}"))?;
         let npm = command::find("npm").ok_or_else(|| format!("missing npm: {hint}"))?;
-        let version = command::output(Command::new(&node).arg("--version")).unwrap_or_default();
+        let version = command::read_output(Command::new(&node).arg("--version")).unwrap_or_default();
         match parse_version(&version) {
-            Some(found) if found >= LEAST => Ok(Node { node, npm }),
+            Some(found) if found >= LEAST_VERSION => Ok(Node { node, npm }),
             _ => Err(format!("unsupported version `{version}` of {}: {hint}", node.display())),
         }
     }
@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(parse_version("v20.19.0") >= Some(LEAST));
-        assert!(parse_version("v100.1.0") >= Some(LEAST));
-        assert!(parse_version("v20.9.0") < Some(LEAST));
+        assert!(parse_version("v20.19.0") >= Some(LEAST_VERSION));
+        assert!(parse_version("v100.1.0") >= Some(LEAST_VERSION));
+        assert!(parse_version("v20.9.0") < Some(LEAST_VERSION));
         assert_eq!(parse_version("bad"), None);
     }
 }

@@ -25,8 +25,8 @@ fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     cargo
         .args(["metadata", "--format-version", "1", "--filter-platform", target])
         .current_dir(workspace::root());
-    let text =
-        command::output(&mut cargo).ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(&cargo)))?;
+    let text = command::read_output(&mut cargo)
+        .ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(&cargo)))?;
     let metadata: Value = serde_json::from_str(&text)
         .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}"))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
@@ -44,8 +44,8 @@ fn standard_library() -> Option<(PathBuf, String)> {
         rustc.current_dir(workspace::root());
         rustc
     };
-    let sysroot = command::output(rustc().args(["--print", "sysroot"]))?;
-    let version = command::output(rustc().arg("-vV"))?;
+    let sysroot = command::read_output(rustc().args(["--print", "sysroot"]))?;
+    let version = command::read_output(rustc().arg("-vV"))?;
     let hash = version.lines().find_map(|line| line.strip_prefix("commit-hash: "))?;
     let sources = Path::new(&sysroot).join("lib/rustlib/src/rust");
     Some((sources, format!("/rustc/{hash}")))

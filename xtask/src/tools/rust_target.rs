@@ -12,7 +12,7 @@ pub(super) fn has(target: &str) -> bool {
     rustc
         .args(["--print", "target-libdir", "--target", target])
         .current_dir(workspace::root());
-    command::output(&mut rustc).is_some_and(|folder| Path::new(&folder).is_dir())
+    command::read_output(&mut rustc).is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
 /// Adds the target with rustup. `false`: there is no rustup.

@@ -57,7 +57,7 @@ impl Environment {
             make.args(["-m", "venv"]).arg(folder);
             make
         };
-        if command::status(&mut make())?.success() {
+        if command::run_for_status(&mut make())?.success() {
             return Ok(());
         }
         if !apt::is_usable() {

@@ -132,7 +132,7 @@ fn optimize(built: &Path, module: &Path) -> Result<()> {
         tool.arg(tools.join("node_modules/binaryen/bin").join(program))
             .args(FEATURES)
             .args(arguments);
-        match command::output(&mut tool) {
+        match command::read_output(&mut tool) {
             Some(_) => Ok(()),
             None => Err(format!(
                 "optimizing {} failed: `{}`: run this command to see why",
@@ -176,7 +176,7 @@ fn compiler() -> Result<Command> {
     match rust_target::add(TARGET) {
         Ok(true) if rust_target::has(TARGET) => return Ok(command::cargo()),
         Ok(_) => {}
-        Err(message) => command::warning(&message),
+        Err(message) => command::warn(&message),
     }
     if apt::is_usable() {
         apt::install(&DEBIAN_PACKAGES)?;

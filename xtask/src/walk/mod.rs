@@ -138,11 +138,11 @@ fn clone(folder: &Path) -> Result<()> {
         git.args(arguments).current_dir(folder);
         git
     };
-    let commit = command::output(&mut git(root, &["rev-parse", "HEAD"]));
+    let commit = command::read_output(&mut git(root, &["rev-parse", "HEAD"]));
     let commit = commit
         .ok_or("reading the current commit failed: install git, and run this in a git repository that has a commit")?;
-    if command::output(&mut git(root, &["status", "--porcelain"])).is_none_or(|changes| !changes.is_empty()) {
-        command::warning("uncommitted changes are not included: commit them to walk through them");
+    if command::read_output(&mut git(root, &["status", "--porcelain"])).is_none_or(|changes| !changes.is_empty()) {
+        command::warn("uncommitted changes are not included: commit them to walk through them");
     }
     files::create_dir(folder)?;
     if !folder.join(".git").exists() {
@@ -166,7 +166,7 @@ fn clone(folder: &Path) -> Result<()> {
 
 /// The documents of a clone, with their blocks.
 fn documents(root: &Path) -> Result<Vec<Document>> {
-    let listed = command::output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root));
+    let listed = command::read_output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root));
     let listed = listed.ok_or_else(|| {
         format!(
             "listing the documents of {} failed: run `git ls-files` there to see why",

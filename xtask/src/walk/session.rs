@@ -138,12 +138,12 @@ impl Program {
 
     /// Whether it has succeeded; `None` while it runs.
     fn has_succeeded(&mut self) -> Option<bool> {
-        self.group.ended().map(|status| status.success())
+        self.group.exit_status().map(|status| status.success())
     }
 
     /// The exit status and the end of the output, in a sentence; `None` while it runs.
     fn failure(&mut self) -> Option<String> {
-        let status = self.group.ended()?;
+        let status = self.group.exit_status()?;
         Some(format!("exited ({status}): {}", self.end_of_log()))
     }
 

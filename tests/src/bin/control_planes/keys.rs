@@ -8,7 +8,7 @@ use bff_tests::user_agent::UserAgent;
 use demo_system::Component;
 
 use crate::objects::text;
-use crate::passed;
+use crate::report_success;
 
 /// A session outlives the rotation, and a cookie of the old key does not.
 pub(crate) fn rotate(cluster: &Cluster) {
@@ -29,10 +29,10 @@ pub(crate) fn rotate(cluster: &Cluster) {
     restart_gateway(cluster);
     assert_eq!(user.get_data().status, 200, "a cookie of the new key");
     assert_eq!(of_old_key.get_data().status, 401, "a cookie of the removed key");
-    passed("the cookie keys rotate, and the user stays signed in");
+    report_success("the cookie keys rotate, and the user stays signed in");
 }
 
-/// Gives a ring to the service, which reloads it, and to the gateway's Secret.
+/// Writes a ring to the file that the service reloads, and from which a new Envoy of the gateway takes it.
 fn give(cluster: &Cluster, ring: &str) {
     let system = &cluster.test.system;
     fs::write(system.cookie_keys_file(), ring).expect("written");

@@ -36,6 +36,6 @@ fn main() {
 }
 
 /// Prints what was found to be true.
-fn passed(what: &str) {
+fn report_success(what: &str) {
     println!("  passed: {what}");
 }

@@ -39,7 +39,7 @@ impl Column {
             title: server.title(),
             version: server.version(),
             cells: vec![None; steps::ALL.len()],
-            explained: steps::ALL.iter().map(|step| server.explained(step.name)).collect(),
+            explained: steps::ALL.iter().map(|step| server.explain(step.name)).collect(),
         }
     }
 

@@ -64,8 +64,8 @@ impl Deployment {
         options.dial_api = Some(api);
         let files = System::start(&artifacts, options).map_err(|error| error.to_string())?;
         let logs = folder.join("logs");
-        let model = model(settings, &logs, model_port, model_control)?;
-        let redis = redis(&artifacts, &logs, files.directory(), redis_port)?;
+        let model = start_model(settings, &logs, model_port, model_control)?;
+        let redis = start_redis(&artifacts, &logs, files.directory(), redis_port)?;
         let replica_ports: Vec<Ports> = (0..Settings::REPLICAS).map(|_| Ports::free()).collect();
         let replicas = (1..).zip(&replica_ports).map(|(number, ports)| {
             let command = replica(settings, &artifacts, &files, *ports, model_port, redis_port);
@@ -134,7 +134,9 @@ impl Deployment {
     /// # Errors
     /// It does not respond.
     pub(crate) fn ask_model(&self, path: &str) -> Result<Value, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("the request to {path} of the model failed: {error}");
+        let failed = |error: &dyn std::fmt::Display| {
+            format!("the request to {path} of the modelled authorization server failed: {error}")
+        };
         let (_, text) = demo_system::get(loopback(self.model_control), path).map_err(|error| failed(&error))?;
         serde_json::from_str(&text).map_err(|error| failed(&error))
     }
@@ -175,7 +177,7 @@ fn start(
     Part::start(name, logs, Box::new(command), Box::new(is_ready))
 }
 
-fn model(settings: &Settings, logs: &Path, port: u16, control_port: u16) -> Result<Part, String> {
+fn start_model(settings: &Settings, logs: &Path, port: u16, control_port: u16) -> Result<Part, String> {
     let program = std::env::current_exe().map_err(|error| format!("finding this program failed: {error}"))?;
     let settings = settings.for_the_model(port, control_port).to_string();
     let command = move || {
@@ -196,7 +198,7 @@ fn model(settings: &Settings, logs: &Path, port: u16, control_port: u16) -> Resu
     )
 }
 
-fn redis(artifacts: &Artifacts, logs: &Path, folder: &Path, port: u16) -> Result<Part, String> {
+fn start_redis(artifacts: &Artifacts, logs: &Path, folder: &Path, port: u16) -> Result<Part, String> {
     let program = artifacts
         .redis
         .clone()

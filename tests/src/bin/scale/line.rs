@@ -44,7 +44,7 @@ impl Line {
     /// # Errors
     /// There was no response within thirty seconds.
     pub(crate) async fn exchange(&mut self, request: &[u8], may_repeat: bool) -> io::Result<Received> {
-        if self.random.once_in(REQUESTS_ON_A_CONNECTION) {
+        if self.random.is_one_in(REQUESTS_ON_A_CONNECTION) {
             self.open = None;
         }
         let was_open = self.open.is_some();

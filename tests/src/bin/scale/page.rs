@@ -91,7 +91,7 @@ impl Page {
     async fn renew(&mut self) -> Done {
         match self.read_session().await {
             Some(session) if session["isLoggedIn"] == true => {}
-            Some(_) => return self.signed_out("there is no session"),
+            Some(_) => return self.record_sign_out("there is no session"),
             None => return NOT_NOW,
         }
         let done = self.refresh().await;
@@ -143,18 +143,18 @@ impl Page {
         });
         match done {
             // With the same CSRF value, the response is the service's last word.
-            Done::SignedOut => self.signed_out("the refresh was refused"),
+            Done::SignedOut => self.record_sign_out("the refresh was refused"),
             other => other,
         }
     }
 
-    fn signed_out(&mut self, why: &str) -> Done {
+    fn record_sign_out(&mut self, why: &str) -> Done {
         self.attempts.push(Attempt {
             started_at: now_ms(),
             ended_at: now_ms(),
             outcome: why.to_owned(),
         });
-        self.world.lost(self.session.family, &self.attempts);
+        self.world.record_loss(self.session.family, &self.attempts);
         Done::SignedOut
     }
 

@@ -78,7 +78,10 @@ impl Part {
     pub(crate) fn wait(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         while !(self.is_ready)() {
-            let has_ended = self.process.as_mut().is_none_or(|process| process.ended().is_some());
+            let has_ended = self
+                .process
+                .as_mut()
+                .is_none_or(|process| process.exit_status().is_some());
             if has_ended || begun.elapsed() > READY_WITHIN {
                 let (name, log) = (&self.name, self.log.display());
                 return Err(match has_ended {

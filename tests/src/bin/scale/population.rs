@@ -16,13 +16,13 @@ use crate::world::World;
 /// Simulated seconds between two calls of a user, and between a failure and the next attempt, on average.
 const PAUSE_SECONDS: f64 = 10.0;
 /// One of this many visits is long.
-const LONG_VISITS: usize = 20;
+const LONG_VISIT_ONE_IN: usize = 20;
 /// Calls of a short visit: at most this many.
 const SHORT_VISIT_CALLS: usize = 3;
 /// Calls of a long visit: from this many to three times as many.
 const LONG_VISIT_CALLS: usize = 30;
 /// One of this many visits is in two tabs.
-const TWO_TABS: usize = 10;
+const TWO_TABS_ONE_IN: usize = 10;
 /// How long pages may try to get their session back after the end of a pass.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 
@@ -48,7 +48,7 @@ fn plan(settings: &Settings) -> Vec<Visit> {
     let length = settings.length().as_secs_f64();
     let mut visits = Vec::new();
     let mut visit = |random: &mut Random, at: f64, session: Option<usize>| {
-        let calls = match session.is_none() || random.once_in(LONG_VISITS) {
+        let calls = match session.is_none() || random.is_one_in(LONG_VISIT_ONE_IN) {
             true => LONG_VISIT_CALLS + random.below(2 * LONG_VISIT_CALLS),
             false => 1 + random.below(SHORT_VISIT_CALLS),
         };
@@ -56,7 +56,7 @@ fn plan(settings: &Settings) -> Vec<Visit> {
             at: Duration::from_secs_f64(at),
             session,
             calls,
-            two_tabs: random.once_in(TWO_TABS),
+            two_tabs: random.is_one_in(TWO_TABS_ONE_IN),
             seed: random.number(),
         });
     };
@@ -139,14 +139,14 @@ async fn stay(world: &World, visit: &Visit, page: &mut Page) -> bool {
                 Done::SignedOut => return false,
                 Done::NotNow(retry_after) => {
                     world.count("calls that failed for now");
-                    if must_end(world, page) {
+                    if has_to_end(world, page) {
                         return !page.is_in_doubt();
                     }
                     pause(world, &mut random, retry_after).await;
                 }
             }
         }
-        if must_end(world, page) {
+        if has_to_end(world, page) {
             return true;
         }
         pause(world, &mut random, Duration::ZERO).await;
@@ -159,7 +159,7 @@ fn is_ending(world: &World) -> bool {
 }
 
 /// After the end of a pass, only pages continue that do not know whether they still have their session.
-fn must_end(world: &World, page: &Page) -> bool {
+fn has_to_end(world: &World, page: &Page) -> bool {
     if !is_ending(world) {
         return false;
     }

@@ -130,7 +130,7 @@ impl World {
     }
 
     /// Notes a lost session.
-    pub(crate) fn lost(&self, family: Option<u32>, attempts: &[Attempt]) {
+    pub(crate) fn record_loss(&self, family: Option<u32>, attempts: &[Attempt]) {
         let loss = Loss {
             family,
             attempts: attempts.to_vec(),

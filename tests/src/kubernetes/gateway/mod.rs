@@ -21,7 +21,7 @@ use self::bootstrap::{bootstrap_clusters, overload_manager};
 pub use self::filters::ModuleServer;
 use self::filters::{buffer_filter, has_filter, is_native, native_filter, wasm_filter};
 use self::listeners::{client_policy, limit_connections, settings};
-use self::routes::{cluster, translated};
+use self::routes::{cluster, translate_route};
 use self::values::{bytes, text};
 use super::envoy::{Local, Translation, cors_filter, domains, endpoint, manager, of_kind, texts};
 use super::manifests::Manifest;
@@ -68,7 +68,7 @@ pub fn translate(local: &Local<'_>, module: Option<&ModuleServer>, manifests: &[
             of_kind(manifests, "HTTPRoute").filter(|route| route.text("/spec/parentRefs/0/sectionName") == name)
         {
             assert_eq!(texts(&route.content["spec"]["hostnames"]), [host]);
-            routes.extend(translated(route, manifests));
+            routes.extend(translate_route(route, manifests));
             clusters.push(cluster(local, route, manifests));
         }
         let host_of_all = json!({"name": host, "domains": domains(&[host]), "routes": routes});

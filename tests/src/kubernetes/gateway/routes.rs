@@ -26,7 +26,7 @@ fn cluster_name(route: &Manifest) -> String {
 }
 
 /// Envoy's routes for an HTTPRoute.
-pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value> {
+pub(super) fn translate_route(route: &Manifest, manifests: &[Manifest]) -> Vec<Value> {
     let [rule] = route.content["spec"]["rules"].as_array().expect("rules").as_slice() else {
         panic!(
             "{}: not exactly one rule: a policy is for the whole HTTPRoute, so write an HTTPRoute for each rule",

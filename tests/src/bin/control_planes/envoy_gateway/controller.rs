@@ -74,11 +74,11 @@ pub(super) fn write_certificates(kubernetes: &Kubernetes, name: &str, folder: &P
     let secret =
         secret.unwrap_or_else(|| panic!("no Secret {name} in the namespace {SYSTEM}, where Envoy Gateway makes it"));
     for file in ["tls.crt", "tls.key", "ca.crt"] {
-        fs::write(folder.join(file), decoded(&secret["data"][file])).expect("written");
+        fs::write(folder.join(file), decode(&secret["data"][file])).expect("written");
     }
 }
 
-fn decoded(value: &Value) -> Vec<u8> {
+fn decode(value: &Value) -> Vec<u8> {
     use base64::Engine;
     let text = value.as_str().expect("base64");
     base64::engine::general_purpose::STANDARD.decode(text).expect("base64")

@@ -25,7 +25,7 @@ use self::controller::Controller;
 use crate::kubernetes::Kubernetes;
 use crate::network::forward;
 use crate::objects::{authority, certificate, secret, service, services, text};
-use crate::{keys, passed};
+use crate::{keys, report_success};
 
 /// Where the Gateway and everything that belongs to it is.
 const NAMESPACE: &str = "bff";
@@ -71,14 +71,14 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
                     .any(|(_, other)| *other != filter && cluster.has_route(other))
         });
         all_three_entry_points_answer_right(&cluster, 404);
-        passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
+        report_success("three entry points, rejected requests, CORS, other spellings, the end of a session");
         keys::rotate(&cluster);
-        a_route_that_nobody_named(kubernetes, &cluster);
+        check_unnamed_route(kubernetes, &cluster);
     }
 }
 
 /// An HTTPRoute without a policy of its own forwards nothing, nor does one of another namespace.
-fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster) {
+fn check_unnamed_route(kubernetes: &Kubernetes, cluster: &Cluster) {
     let system = &cluster.test.system;
     let route = |name: &str, namespace: &str| {
         json!({
@@ -117,7 +117,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster) {
     assert_eq!(user.get_data().status, 401);
     assert_eq!(get(&Client::new(system), "api", "/api/data", &token).status, 401);
     assert_eq!(cluster.api.heads().len(), 0);
-    passed(
+    report_success(
         "a route that nobody named forwards nothing, nor does one whose policy is gone, nor one of another namespace",
     );
 }

@@ -29,7 +29,7 @@ use self::istiod::Istiod;
 use self::proxy::Proxy;
 use crate::kubernetes::Kubernetes;
 use crate::objects::{authority, certificate, secret, service, services};
-use crate::{keys, network, passed};
+use crate::{keys, network, report_success};
 
 const NAMESPACE: &str = "istio-ingress";
 /// The gateway's service account, in the name of Istio's own chart.
@@ -74,14 +74,14 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         });
         // There the filters come before the routes.
         all_three_entry_points_answer_right(&cluster, 401);
-        passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
+        report_success("three entry points, rejected requests, CORS, other spellings, the end of a session");
         keys::rotate(&cluster);
-        a_route_that_nobody_named(kubernetes, &cluster, &manifests);
+        check_unnamed_route(kubernetes, &cluster, &manifests);
     }
 }
 
 /// A route without an entry in filter-routes.yaml forwards nothing, nor does any route without that file.
-fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
+fn check_unnamed_route(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
     let system = &cluster.test.system;
     let mut manifests = manifests.to_vec();
     add_forgotten_route(&mut manifests);
@@ -107,7 +107,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifes
         assert_eq!(get(&Client::new(system), "api", path, &token).status, 401, "{path}");
     }
     assert_eq!(cluster.api.heads().len(), 0);
-    passed("a route that nobody named forwards nothing, nor does any without filter-routes.yaml");
+    report_success("a route that nobody named forwards nothing, nor does any without filter-routes.yaml");
 }
 
 /// Whether listeners and clusters in a dump are of all manifests: both servers, the filters in their order of names, what

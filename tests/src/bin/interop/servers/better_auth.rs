@@ -140,7 +140,7 @@ impl Server for BetterAuth {
         Some(rate_limit)
     }
 
-    fn explained(&self, step: &str) -> Option<&'static str> {
+    fn explain(&self, step: &str) -> Option<&'static str> {
         Some(match step {
             "sign-out without ID token hint" => {
                 "its page that asks the user has the Content Security Policy `form-action 'self'`, so Chromium does not follow \

@@ -215,7 +215,7 @@ impl Server for Canaille {
         self.start(walk.site).map(|()| None)
     }
 
-    fn explained(&self, step: &str) -> Option<&'static str> {
+    fn explain(&self, step: &str) -> Option<&'static str> {
         Some(match step {
             "`prompt=none` without one: `login_required`" => {
                 "its error responses have no `iss`, although its metadata announces it (canaille/oidc/endpoints/oauth.py: authorize \

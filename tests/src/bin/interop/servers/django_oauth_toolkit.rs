@@ -158,7 +158,7 @@ impl Server for DjangoOauthToolkit {
         self.serve(walk.site).map(|()| None)
     }
 
-    fn explained(&self, step: &str) -> Option<&'static str> {
+    fn explain(&self, step: &str) -> Option<&'static str> {
         Some(match step {
             "`max_age`: the password is asked for again" => {
                 "it ignores `max_age` (oauth2_provider/views/base.py, AuthorizationView.get looks at `prompt` alone): \

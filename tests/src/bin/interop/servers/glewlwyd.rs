@@ -192,7 +192,7 @@ impl Server for Glewlwyd {
         Ok(None)
     }
 
-    fn explained(&self, step: &str) -> Option<&'static str> {
+    fn explain(&self, step: &str) -> Option<&'static str> {
         Some(match step {
             "`prompt=none` with a session at the server" => {
                 "it answers `invalid_request` unless `id_token_hint` is the newest ID token (protocol_oidc.c, \

@@ -205,7 +205,7 @@ impl Server for Hydra {
         Ok(None)
     }
 
-    fn explained(&self, step: &str) -> Option<&'static str> {
+    fn explain(&self, step: &str) -> Option<&'static str> {
         Some(match step {
             "sign-out without ID token hint" => {
                 "without `id_token_hint` it answers HTTP 400 to `post_logout_redirect_uri` and `state`, whatever the \

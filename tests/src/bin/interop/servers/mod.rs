@@ -94,7 +94,7 @@ pub(crate) trait Server {
     }
 
     /// Why a step fails through the server's own doing, with its source. The step must fail.
-    fn explained(&self, _step: &str) -> Option<&'static str> {
+    fn explain(&self, _step: &str) -> Option<&'static str> {
         None
     }
 }

@@ -19,13 +19,13 @@ impl Counts {
     }
 
     /// Counts an arrival in its second since 1970: of a token request, or of an introspection.
-    pub(crate) fn arrived(&mut self, second: u64, is_introspection: bool) {
+    pub(crate) fn count_arrival(&mut self, second: u64, is_introspection: bool) {
         let [tokens, introspections] = self.per_second.entry(second).or_default();
         *(if is_introspection { introspections } else { tokens }) += 1;
     }
 
     /// Counts an introspection of the access token of a family's generation.
-    pub(crate) fn introspected(&mut self, family: u32, generation: u32) {
+    pub(crate) fn count_introspection(&mut self, family: u32, generation: u32) {
         *self.introspected.entry((family, generation)).or_default() += 1;
     }
 

@@ -22,10 +22,10 @@ const RETRY_AFTER: &str = "retry-after: 1\r\n";
 
 impl Model {
     /// Counts an arrival.
-    pub(super) fn arrived(&self, request: &Message, at_ms: u64) {
+    pub(super) fn count_arrival(&self, request: &Message, at_ms: u64) {
         let path = path(request);
         if path == TOKEN || path == INTROSPECTION {
-            self.state().counts.arrived(at_ms / 1000, path == INTROSPECTION);
+            self.state().counts.count_arrival(at_ms / 1000, path == INTROSPECTION);
         }
     }
 
@@ -164,7 +164,7 @@ impl Model {
             return b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
         };
         state.counts.add("introspection_active");
-        state.counts.introspected(token.family, token.generation);
+        state.counts.count_introspection(token.family, token.generation);
         drop(state);
         let claims = json!({
             "iss": self.issuer, "sub": format!("user-{}", token.family), "aud": "demo-api", "scope": "openid data",

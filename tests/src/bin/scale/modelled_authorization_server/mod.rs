@@ -61,7 +61,11 @@ pub(crate) struct Model {
 pub(crate) fn run(settings: &str) -> Result<(), String> {
     let settings: Value = serde_json::from_str(settings)
         .map_err(|error| format!("invalid settings of the modelled authorization server: {error}"))?;
-    let number = |name: &str| settings[name].as_u64().ok_or_else(|| format!("missing setting {name}"));
+    let number = |name: &str| {
+        settings[name]
+            .as_u64()
+            .ok_or_else(|| format!("missing setting {name}: run this with `cargo xtask scale`"))
+    };
     let port = |name: &str| Ok::<_, String>(u16::try_from(number(name)?).unwrap_or(0));
     let (own, control_port) = (port("port")?, port("control_port")?);
     let limit = settings["limit_per_second"].as_f64().unwrap_or(f64::MAX);
@@ -125,7 +129,7 @@ async fn exchange(stream: TcpStream, model: Arc<Model>, mut is_away: watch::Rece
         };
         let Some(request) = request else { return Ok(()) };
         let received_at = now_ms();
-        model.arrived(&request, received_at);
+        model.count_arrival(&request, received_at);
         tokio::time::sleep(model.latency).await;
         if *is_away.borrow() {
             return Ok(());

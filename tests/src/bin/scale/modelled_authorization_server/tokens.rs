@@ -19,12 +19,12 @@ pub(crate) struct AccessToken {
 impl Mint {
     /// The refresh token of a family after this many rotations.
     pub(crate) fn refresh_token(self, family: u32, generation: u32) -> String {
-        checked(&format!("r.{family}.{generation}"))
+        with_checksum(&format!("r.{family}.{generation}"))
     }
 
     /// The access token that came with that refresh token, and expires at this time (milliseconds since 1970).
     pub(crate) fn access_token(self, family: u32, generation: u32, expires_at: u64) -> String {
-        checked(&format!("a.{family}.{generation}.{expires_at}"))
+        with_checksum(&format!("a.{family}.{generation}.{expires_at}"))
     }
 
     /// Family and generation of a refresh token; `None` if this server has not made it.
@@ -44,7 +44,7 @@ impl Mint {
     }
 }
 
-fn checked(text: &str) -> String {
+fn with_checksum(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let check: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("{text}.{check}")
@@ -53,5 +53,5 @@ fn checked(text: &str) -> String {
 fn parts<'a>(token: &'a str, kind: &str) -> Option<impl Iterator<Item = &'a str>> {
     let (text, _) = token.rsplit_once('.')?;
     let mut parts = text.split('.');
-    (checked(text) == token && parts.next() == Some(kind)).then_some(parts)
+    (with_checksum(text) == token && parts.next() == Some(kind)).then_some(parts)
 }
