@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(crate) struct Worker {
     callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
     /// For requests that were paused and then forwarded.
     responses: RefCell<BTreeMap<u32, ResponseContext>>,
-    metrics: Metrics<u32>,
+    metrics: Metrics<u32, Infallible>,
     reported: RefCell<Reported>,
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use bff_core::gateway::rejection::Rejection;
 use bff_shell::local_reply::reason;
-use bff_shell::metrics::{Meter, MetricRegistry};
 
 use crate::envoy::{Envoy, EnvoyConfiguration, LabelledId};
 

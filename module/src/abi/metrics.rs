@@ -10,7 +10,7 @@ use crate::envoy::{LabelledId, MetricId};
 
 /// Changes a metric. One that cannot be changed is not worth a request: the result is ignored. Envoy numbers metrics with and
 /// without labels independently, and tells them apart by the number of the values: `number` is of the right kind.
-fn change(of: *mut c_void, change: ChangeMetric, number: usize, labels: &[&str], value: u64) {
+fn apply(of: *mut c_void, change: ChangeMetric, number: usize, labels: &[&str], value: u64) {
     let labels: Vec<Buffer<'_>> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
     // SAFETY: the pointer is that of a hook, on a thread of Envoy; the labels are copied.
     let _ = unsafe { change(of, number, labels.as_ptr(), labels.len(), value) };
@@ -52,11 +52,11 @@ impl Meter for ConfigHook {
     type LabelledId = LabelledId;
 
     fn count(&self, id: MetricId, increment: u64) {
-        change(self.ptr(), callbacks::config_increment_counter, id.0, &[], increment);
+        apply(self.ptr(), callbacks::config_increment_counter, id.0, &[], increment);
     }
 
     fn count_labelled(&self, id: LabelledId, values: &[&str], increment: u64) {
-        change(self.ptr(), callbacks::config_increment_counter, id.0, values, increment);
+        apply(self.ptr(), callbacks::config_increment_counter, id.0, values, increment);
     }
 
     fn change(&self, id: MetricId, change: i64) {
@@ -64,11 +64,11 @@ impl Meter for ConfigHook {
             true => callbacks::config_decrement_gauge,
             false => callbacks::config_increment_gauge,
         };
-        change(self.ptr(), gauge, id.0, &[], change.unsigned_abs());
+        apply(self.ptr(), gauge, id.0, &[], change.unsigned_abs());
     }
 
     fn record(&self, id: MetricId, value: u64) {
-        change(self.ptr(), callbacks::config_record_histogram, id.0, &[], value);
+        apply(self.ptr(), callbacks::config_record_histogram, id.0, &[], value);
     }
 }
 
@@ -77,11 +77,11 @@ impl Meter for FilterHook {
     type LabelledId = LabelledId;
 
     fn count(&self, id: MetricId, increment: u64) {
-        change(self.ptr(), callbacks::increment_counter, id.0, &[], increment);
+        apply(self.ptr(), callbacks::increment_counter, id.0, &[], increment);
     }
 
     fn count_labelled(&self, id: LabelledId, values: &[&str], increment: u64) {
-        change(self.ptr(), callbacks::increment_counter, id.0, values, increment);
+        apply(self.ptr(), callbacks::increment_counter, id.0, values, increment);
     }
 
     fn change(&self, id: MetricId, change: i64) {
@@ -89,10 +89,10 @@ impl Meter for FilterHook {
             true => callbacks::decrement_gauge,
             false => callbacks::increment_gauge,
         };
-        change(self.ptr(), gauge, id.0, &[], change.unsigned_abs());
+        apply(self.ptr(), gauge, id.0, &[], change.unsigned_abs());
     }
 
     fn record(&self, id: MetricId, value: u64) {
-        change(self.ptr(), callbacks::record_histogram, id.0, &[], value);
+        apply(self.ptr(), callbacks::record_histogram, id.0, &[], value);
     }
 }

@@ -38,7 +38,7 @@ impl Head {
     }
 
     /// Replaces all values of a name, and removes it if the value is empty.
-    pub(super) fn set(&mut self, name: &[u8], value: &[u8]) {
+    pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) {
         let others = self.0.iter().filter(|(of, _)| **of != *name);
         self.0 = others.cloned().collect();
         self.add(name, value);
