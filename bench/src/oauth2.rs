@@ -40,7 +40,7 @@ pub(crate) async fn sign_in(product: &Product, port: u16, token_length: usize) -
     let mut connection = Connection::to(port).await.map_err(failed)?;
     let mut cookies: Vec<(String, String)> = Vec::new();
     let mut target = "/api".to_owned();
-    let mut last = String::new();
+    let mut last = 0;
     for _ in 0..2 {
         let line = cookie_line(&cookies);
         let request = format!(
@@ -66,13 +66,14 @@ pub(crate) async fn sign_in(product: &Product, port: u16, token_length: usize) -
                 product.callback, product.code
             );
         }
-        last = response.head();
+        last = response.status();
     }
     cookies.retain(|(_, value)| !value.is_empty() && value != "deleted");
     match cookies.iter().any(|(name, _)| name.starts_with(product.cookie)) {
         true => Ok(cookie_line(&cookies)),
         false => Err(format!(
-            "sign-in with {} failed: no session cookie in the response {last}",
+            "sign-in with {} failed: no session cookie in the last response, HTTP {last}: check the filter's configuration in \
+             bench/src",
             product.name
         )),
     }

@@ -121,10 +121,7 @@ export class BffClient<C extends object = Claims> {
     }
   }
 
-  /**
-   * Requests the session from the BFF.
-   * @throws BffError if the BFF does not say whether a user is signed in
-   */
+  /** Requests the session from the BFF. Throws a `BffError` if the BFF does not say whether a user is signed in. */
   async session(): Promise<Session<C>> {
     this.#isLeaving = false;
     await this.#read('session_expired');
@@ -165,10 +162,9 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods, the CSRF header (with
-   * `requireHeader`, on all methods).
-   * HTTP 401 leads to one refresh across all tabs and one retry, whose response the caller gets. If the access token is only
-   * seconds old, the API has a reason of its own, and the caller gets its response.
+   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods (with `requireHeader`, on
+   * all), the CSRF header. HTTP 401 leads to one refresh across all tabs and one retry, whose response the caller gets. If the
+   * access token is only seconds old, the API has a reason of its own, and the caller gets its response.
    * @throws BffError if the refresh fails otherwise than by the end of the session, which signs nobody out
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {

@@ -109,7 +109,9 @@ impl Filter {
             (STOP_ITERATION, Some(reply)) => filter.end(reply),
             (CONTINUE, None) => filter.resume(),
             (STOP_ALL_ITERATION_AND_WATERMARK, None) => filter.request.pause(),
-            (status, reply) => panic!("status {status} with {reply:?}"),
+            (status, reply) => panic!(
+                "invalid result of the hook for request headers: status {status} with the reply {reply:?}: correct `Stream`"
+            ),
         }
     }
 

@@ -90,10 +90,18 @@ pub(super) fn native_filter(local: &Local<'_>, policy: &Manifest, proxy: &Manife
     };
     let modules = proxy.content["spec"]["dynamicModules"].as_array().expect("modules");
     let entry = modules.iter().find(|entry| entry["name"] == filter["name"]);
-    let entry = entry.unwrap_or_else(|| panic!("{}: missing module {}", proxy.title(), filter["name"]));
+    let entry = entry.unwrap_or_else(|| {
+        panic!(
+            "{}: missing module {}: add it to `spec.dynamicModules`",
+            proxy.title(),
+            filter["name"]
+        )
+    });
     assert_eq!(
-        entry["source"]["type"], "Local",
-        "a remote source leaves the filter out while the module is missing"
+        entry["source"]["type"],
+        "Local",
+        "{}: a remote source leaves the filter out while the module is missing: write `type: Local`",
+        proxy.title()
     );
     is_copied_to(proxy, entry["source"]["local"]["path"].as_str().expect("a path"));
     json!({

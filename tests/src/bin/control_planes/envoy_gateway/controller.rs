@@ -71,8 +71,9 @@ pub(super) fn write_certificates(kubernetes: &Kubernetes, name: &str, folder: &P
     });
     let secrets = kubernetes.list("secrets", SYSTEM);
     let secret = secrets.iter().find(|secret| secret["metadata"]["name"] == name);
-    let secret =
-        secret.unwrap_or_else(|| panic!("no Secret {name} in the namespace {SYSTEM}, where Envoy Gateway makes it"));
+    let secret = secret.unwrap_or_else(|| {
+        panic!("missing Secret {name} in the namespace {SYSTEM}: see the output of `envoy-gateway certgen`")
+    });
     for file in ["tls.crt", "tls.key", "ca.crt"] {
         fs::write(folder.join(file), decode(&secret["data"][file])).expect("written");
     }

@@ -108,7 +108,9 @@ fn argument<'a>(container: &'a Value, name: &str) -> &'a str {
         .collect();
     let place = arguments.iter().position(|argument| *argument == name);
     let value = place.and_then(|place| arguments.get(place + 1));
-    value.unwrap_or_else(|| panic!("Envoy's container has no argument {name}: it has {arguments:?}"))
+    value.unwrap_or_else(|| {
+        panic!("missing argument {name} of Envoy's container, which has {arguments:?}: see envoy-gateway.log")
+    })
 }
 
 /// The proxy's certificate and its authority, as the ConfigMap beside the Deployment says, with files of this run.
@@ -120,7 +122,9 @@ fn secrets_of_proxy(kubernetes: &Kubernetes, folder: &Path) -> [std::path::PathB
         let text = maps
             .iter()
             .find_map(|map| map["data"][name].as_str())
-            .unwrap_or_else(|| panic!("no ConfigMap in the namespace {SYSTEM} has {name}"));
+            .unwrap_or_else(|| {
+                panic!("missing {name} in the ConfigMaps of the namespace {SYSTEM}: see envoy-gateway.log")
+            });
         let file = folder.join(name);
         fs::write(&file, text.replace("/certs/", &format!("{}/", certificates.display()))).expect("written");
         file
