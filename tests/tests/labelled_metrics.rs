@@ -9,7 +9,9 @@ const METRIC: &str = "envoy_dynamicmodulescustom_bff_filter_requests";
 /// The metric's lines at Envoy's Prometheus endpoint.
 fn lines(test: &TestSystem) -> Vec<String> {
     let (_, text) = demo_system::get(test.system.envoy_admin(), "/stats/prometheus").expect("metrics");
-    let lines = text.lines().filter(|line| line.starts_with(METRIC));
+    let lines = text
+        .lines()
+        .filter(|line| line.strip_prefix(METRIC).is_some_and(|rest| rest.starts_with('{')));
     let mut lines: Vec<String> = lines.map(str::to_owned).collect();
     lines.sort();
     lines
@@ -34,7 +36,12 @@ fn requests_are_counted_by_route_outcome_and_reason_and_no_request_chooses_a_lab
         format!("{METRIC}{{route=\"{route}\",outcome=\"{outcome}\",reason=\"{reason}\"}} {count}")
     };
     let expected = [
-        line("default", "invalid_request", "malformed_bearer_token", 1),
+        line(
+            "default",
+            "invalid_request",
+            "the_token_has_characters_other_than_visible_ASCII",
+            1,
+        ),
         line("default", "unauthorized", "introspection:_the_token_is_inactive", 1),
         line("web", "forwarded", "-", 2),
         line("web", "unauthorized", "missing_access_token_cookie", 1),
