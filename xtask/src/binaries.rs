@@ -119,6 +119,22 @@ impl Binary {
         OF_THE_FILTER.contains(&self.name.as_str()) || !self.is_for_proxy_wasm()
     }
 
+    /// The names of its tests.
+    ///
+    /// # Errors
+    /// It does not list them.
+    pub(crate) fn tests(&self) -> Result<Vec<String>> {
+        let mut list = Command::new(&self.program);
+        list.args(["--list", "--format", "terse"]).current_dir(&self.folder);
+        let listed = command::run_for_output(
+            &format!("listing the tests of {}", self.name),
+            &mut list,
+            "build them again",
+        )?;
+        let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// The job that runs its tests, as `cargo test` does. `arguments` are those after cargo's `--`.
     pub(crate) fn job(&self, arguments: &[&str]) -> Job {
         let mut command = Command::new(&self.program);

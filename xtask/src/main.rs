@@ -21,6 +21,7 @@ mod programs;
 mod result;
 mod sanitize;
 mod scale;
+mod selection;
 mod spa;
 mod stamp;
 mod terminal;

@@ -6,13 +6,14 @@ use demo_system::Artifacts;
 
 use crate::jobs::{self, Company, Job};
 use crate::result::Result;
+use crate::selection::{self, Selected};
 use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 
 /// The tests of manifests with the proxy-wasm module. `tests/tests/kubernetes.rs` runs those with the native module.
 const WITH_MANIFESTS: [&str; 4] = ["--skip", "behind_istio", "--skip", "behind_envoy_gateway"];
 
-/// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names contain
-/// one of them.
+/// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names or files
+/// contain one of them.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
     let (mut artifacts, node) = programs::build()?;
@@ -38,22 +39,22 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     };
     environment.push(("NATIVE_MODULE", native.filter.clone().into()));
     let mut jobs = Vec::new();
-    for binary in binaries::build()? {
+    for Selected { binary, names } in selection::select(binaries::build()?, names)? {
         if binary.is_for_proxy_wasm() {
-            let mut job = binary.job(names);
+            let mut job = binary.job(&names);
             job.command.envs(environment.iter().cloned());
             jobs.push(job);
         }
         if binary.is_for_native() {
-            let arguments = [names, &WITH_MANIFESTS].concat();
+            let arguments = [&names[..], &WITH_MANIFESTS].concat();
             let mut job = binary.job(&arguments);
             job.name.push_str(" (native module)");
             job.command.envs(environment.iter().cloned()).envs(native.to_env());
             jobs.push(job);
         }
     }
-    jobs.push(binaries::examples(names));
     if names.is_empty() {
+        jobs.push(binaries::examples(&[]));
         jobs.push(spa::type_check(&node));
         // A test in the browser builds the client as well.
         jobs.push(Job {

@@ -38,7 +38,9 @@ const COMMANDS: [Command; 18] = [
     Command {
         name: "test",
         synopsis: "test [NAME…]",
-        text: &["runs all tests (about 15 minutes), or the Rust and browser tests whose names contain a NAME"],
+        text: &[
+            "runs all tests (about 15 minutes), or the Rust and browser tests whose names, or whose files, contain a NAME",
+        ],
     },
     Command {
         name: "newcomer",
@@ -87,7 +89,7 @@ const COMMANDS: [Command; 18] = [
         name: "sanitize",
         synopsis: "sanitize [NAME…]",
         text: &[
-            "runs the tests of the core, the shell and the native module, which has a simulated Envoy there, with",
+            "runs the tests of the core, the shell and the native module, which has a simulated Envoy there (Miri: of the module), with",
             "a nightly toolchain under AddressSanitizer with LeakSanitizer, ThreadSanitizer and Miri, or under those",
             "with these NAMEs (address, thread, miri), and says what it left out; it adds missing components to the toolchain",
         ],

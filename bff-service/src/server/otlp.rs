@@ -105,9 +105,12 @@ impl Export {
     pub async fn finish(self) {
         // `shutdown` waits for a request that this thread sends.
         let finished = actix_web::rt::task::spawn_blocking(move || self.provider.shutdown()).await;
-        if !matches!(finished, Ok(Ok(()))) {
-            log::warn!("exporting the last spans failed: check that the collector runs");
-        }
+        let error = match finished {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        log::warn!("exporting the last spans failed: {error}: check that the collector runs");
     }
 }
 

@@ -188,7 +188,7 @@ impl Walk<'_> {
             return Ok(true);
         }
         let issuer = Url::parse(self.setting("BFF_AUTHORIZATION_SERVER__ISSUER"))
-            .map_err(|error| format!("authorization_server.issuer: invalid URL: {error}"))?;
+            .map_err(|error| format!("authorization_server.issuer: invalid URL: {error}: write the issuer in the server's document in docs/providers"))?;
         let path = format!(
             "{}/.well-known/openid-configuration",
             issuer.path().trim_end_matches('/')

@@ -94,10 +94,11 @@ pub(super) fn max_age(walk: &Walk<'_>) -> StepResult {
         return Err("the authorization server did not ask for the password, although `max_age` had passed".to_owned());
     }
     let again = walk.id_token_claims(&user)?["auth_time"].as_f64();
-    match again.is_some() && again > signed_in_at {
-        true => Ok(Done::Passed),
-        false => Err(format!(
-            "`auth_time` is not later than before: it was {signed_in_at:?} and is {again:?}"
+    match (signed_in_at, again) {
+        (_, None) => Err("missing `auth_time` in the ID token of a sign-in with `max_age`".to_owned()),
+        (Some(before), Some(again)) if again <= before => Err(format!(
+            "`auth_time` is not later than before: it was {before} and is {again} seconds since 1970"
         )),
+        (_, Some(_)) => Ok(Done::Passed),
     }
 }

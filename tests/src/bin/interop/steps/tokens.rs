@@ -54,7 +54,9 @@ pub(super) fn api_with_claims(walk: &Walk<'_>) -> StepResult {
     expect("GET of the API", &response, 200)?;
     let head = String::from_utf8_lossy(&response.body).into_owned();
     let name = header["header_name"].as_str().unwrap_or_default();
-    let value = value.as_str().ok_or_else(|| format!("the ID token has no `{claim}`"))?;
+    let value = value.as_str().ok_or_else(|| {
+        format!("missing `{claim}` in the ID token: request its scope, or choose another claim for `claim_to_headers`")
+    })?;
     let expected = format!("{name}: {value}");
     match head.lines().any(|line| line == expected) && !head.contains(&format!("{AT}=")) {
         true => Ok(Done::Passed),

@@ -1,0 +1,67 @@
+//! Which tests `cargo xtask test NAME…` runs. A name of nothing is an error: a run without tests would look like one that
+//! passes.
+
+use crate::binaries::Binary;
+use crate::result::Result;
+
+/// A test program, and the arguments that select its tests.
+pub(crate) struct Selected<'a> {
+    pub(crate) binary: Binary,
+    /// Parts of test names; none for all tests.
+    pub(crate) names: Vec<&'a str>,
+}
+
+/// Selects the tests whose names, or whose files, contain one of these names. Without names: all.
+///
+/// # Errors
+/// Nothing has one of the names, or a test program does not list its tests.
+pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec<Selected<'a>>> {
+    let mut programs = Vec::new();
+    for binary in binaries {
+        let tests = match names.is_empty() {
+            true => Vec::new(),
+            false => binary.tests()?,
+        };
+        programs.push((binary, tests));
+    }
+    let unknown = names.iter().find(|name| {
+        !programs
+            .iter()
+            .any(|(binary, tests)| binary.name.contains(**name) || tests.iter().any(|test| test.contains(**name)))
+    });
+    if let Some(unknown) = unknown {
+        return Err(format!(
+            "invalid name `{unknown}`: no test and no file of tests has it: write a part of the name of a test or of its file"
+        ));
+    }
+    let selected = programs.into_iter().filter_map(|(binary, tests)| {
+        let names = arguments(&binary.name, &tests, names)?;
+        Some(Selected { binary, names })
+    });
+    Ok(selected.collect())
+}
+
+/// The arguments of a test program; `None` if it has none of the tests.
+fn arguments<'a>(file: &str, tests: &[String], names: &[&'a str]) -> Option<Vec<&'a str>> {
+    if names.is_empty() || names.iter().any(|name| file.contains(name)) {
+        return Some(Vec::new());
+    }
+    let has_one = tests.iter().any(|test| names.iter().any(|name| test.contains(name)));
+    has_one.then(|| names.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_selects_tests_by_their_own_name_or_by_their_file() {
+        let tests = ["one::a_test".to_owned(), "another".to_owned()];
+        let of = |names: &[&'static str]| arguments("tests/tests/chart_pods.rs", &tests, names);
+        assert_eq!(of(&[]), Some(vec![]));
+        assert_eq!(of(&["chart_pods"]), Some(vec![]));
+        assert_eq!(of(&["chart_pods", "a_test"]), Some(vec![]));
+        assert_eq!(of(&["a_test", "elsewhere"]), Some(vec!["a_test", "elsewhere"]));
+        assert_eq!(of(&["elsewhere"]), None);
+    }
+}
