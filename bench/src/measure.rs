@@ -54,6 +54,9 @@ pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeM
     let is_a_base = |name: &str| subjects.iter().any(|other| other.base == name && other.name != name);
     // A base is measured beside every one of its subjects.
     let is_wanted = |subject: &Subject<'_>| !is_a_base(subject.name);
+    for subject in subjects.iter().filter(|subject| is_wanted(subject)) {
+        use_each_session(subject, plan).await?;
+    }
     let slices = measure_side_by_side(subjects, is_wanted, Load::Full, plan).await?;
     let figures = slices.into_iter().map(|(name, pairs)| {
         let found = Figures {
@@ -147,6 +150,20 @@ async fn measure_side_by_side(
         }
     }
     Ok(slices)
+}
+
+/// Sends all requests of a subject once. What a session costs that is used again must not be an average with its first use, which
+/// variants of its own measure.
+async fn use_each_session(subject: &Subject<'_>, plan: Plan) -> Result<()> {
+    let mut left = subject.requests.list.len();
+    while left > 0 {
+        let sent = load::run(subject.requests, Pace::Full, plan.warm_up).await;
+        let count = sent
+            .map_err(|error| format!("measuring {} failed: {error}", subject.name))?
+            .count;
+        left = left.saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+    }
+    Ok(())
 }
 
 async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
