@@ -12,6 +12,7 @@ fn every_rejection_of_the_gateway_has_the_status_and_code_of_the_contract() {
     let table = [
         (G::MalformedCredentials, 400, "invalid_request"),
         (G::Unauthorized, 401, "unauthorized"),
+        (G::DeviceBindingRequired, 401, "device_binding_required"),
         (G::BearerUnauthorized, 401, "unauthorized"),
         (G::Forbidden, 403, "forbidden"),
         (G::ServerError, 500, "server_error"),

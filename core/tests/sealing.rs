@@ -6,7 +6,7 @@
 )]
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, MAX_SEALED_BYTES, NONCE_BYTES, OpenError, Sealer};
+use bff_core::cookie::seal::{Binding, Content, MAX_SEALED_BYTES, NONCE_BYTES, OpenError, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -21,14 +21,17 @@ fn sealer(keys: &str) -> Sealer {
     Sealer::new(KeyRing::parse(keys, false).unwrap().0, "example", false)
 }
 
-fn seal(sealer: &Sealer, purpose: Purpose, value: &[u8]) -> String {
-    let content = Content {
+fn content(value: &[u8]) -> Content<'_> {
+    Content {
         value,
         session: SESSION,
         began_at: NOW,
         expires_at: NOW + 60,
-    };
-    sealer.seal(purpose, &content, [9; NONCE_BYTES]).unwrap()
+    }
+}
+
+fn seal(sealer: &Sealer, purpose: Purpose, value: &[u8]) -> String {
+    sealer.seal(purpose, &content(value), [9; NONCE_BYTES]).unwrap()
 }
 
 fn open_error(sealer: &Sealer, value: &[u8]) -> OpenError {
@@ -55,6 +58,8 @@ fn what_was_sealed_opens_with_its_session_and_times() {
 
 const VERSION_2: &str = "Ahw_FVgJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQnC7XVC92_wlSOXAHYg9mWyvGaeNX3raaj7POawbvKE2t18DbHggdVOGYiKnMRqS48EPQVZrLonIKXoZmXJAg8EZbswowo";
 
+const VERSION_3: &str = "Axw_FVgJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQnC7XVC92_wlSOXAHYg9mWyvGaeNX3raaj7POawbvKE2t18DbHggdVOGYiKnMRqS48EPQVZrMrr5RgEu3_NTXzuc43zmHo";
+
 /// Recorded once from this implementation: cookies in browsers must open after an upgrade.
 #[test]
 fn the_form_of_version_2_does_not_change() {
@@ -64,6 +69,49 @@ fn the_form_of_version_2_does_not_change() {
     assert_eq!(bytes[5..29], [9; NONCE_BYTES]);
     assert_eq!(bytes.len(), 1 + 4 + NONCE_BYTES + 8 + 8 + 32 + 5 + 16);
     assert_eq!(text, VERSION_2);
+}
+
+/// As above. Software that knows no binding opens no such value.
+#[test]
+fn the_form_of_version_3_does_not_change() {
+    let (sealer, content) = (sealer(KEY_1), content(b"value"));
+    let text = sealer
+        .seal_in(Binding::Bound, Purpose::Csrf, &content, [9; NONCE_BYTES])
+        .unwrap();
+    let bytes = base64url::decode(text.as_bytes()).unwrap();
+    assert_eq!((bytes[0], bytes.len()), (3, 1 + 4 + NONCE_BYTES + 8 + 8 + 32 + 5 + 16));
+    assert_eq!(text, VERSION_3);
+}
+
+#[test]
+fn a_value_of_a_bound_session_opens_only_for_who_asks_for_its_proof_and_its_version_cannot_be_changed() {
+    let (sealer, content) = (sealer(KEY_1), content(b"value"));
+    let seal = |binding| {
+        sealer
+            .seal_in(binding, Purpose::AccessToken, &content, [9; NONCE_BYTES])
+            .unwrap()
+    };
+    let (bound, unbound) = (seal(Binding::Bound), seal(Binding::Unbound));
+    assert_eq!(open_error(&sealer, bound.as_bytes()), OpenError::Malformed);
+    for (text, binding) in [(&bound, Binding::Bound), (&unbound, Binding::Unbound)] {
+        let opened = sealer.open_in_any(Purpose::AccessToken, text.as_bytes(), NOW).unwrap();
+        assert_eq!((&**opened.value, opened.binding), (&b"value"[..], binding));
+        let mut bytes = base64url::decode(text.as_bytes()).unwrap();
+        bytes[0] = 5 - bytes[0];
+        let changed = base64url::encode(&bytes);
+        assert!(
+            sealer
+                .open_in_any(Purpose::AccessToken, changed.as_bytes(), NOW)
+                .is_err()
+        );
+        assert!(sealer.open(Purpose::AccessToken, changed.as_bytes(), NOW).is_err());
+    }
+    assert_eq!(
+        sealer
+            .open_in_any(Purpose::AccessToken, bound.as_bytes(), NOW + 60)
+            .unwrap_err(),
+        OpenError::Expired
+    );
 }
 
 #[test]

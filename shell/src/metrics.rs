@@ -65,6 +65,8 @@ pub struct Metrics<Id, LabelledId> {
     opened: Option<Id>,
     unknown_keys: Option<Id>,
     untrusted_origins: Option<Id>,
+    device_binding_missing: Option<Id>,
+    device_binding_skipped: Option<Id>,
     secrets_rejected: Option<Id>,
 }
 
@@ -109,6 +111,8 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
             opened: counter("cookies_opened"),
             unknown_keys: counter("cookies_of_unknown_keys"),
             untrusted_origins: counter("untrusted_origins"),
+            device_binding_missing: counter("device_binding_missing"),
+            device_binding_skipped: counter("device_binding_skipped"),
             secrets_rejected: counter("secrets_rejected"),
         }
     }
@@ -178,6 +182,8 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
             Counter::CookieOpened(key) => self.opened_by.get(&key).copied().flatten(),
             Counter::CookieOfUnknownKey => self.unknown_keys,
             Counter::UntrustedOrigin => self.untrusted_origins,
+            Counter::DeviceBindingMissing => self.device_binding_missing,
+            Counter::DeviceBindingSkipped => self.device_binding_skipped,
             Counter::CacheHit => self.cache_hits,
             Counter::CacheMiss => self.cache_misses,
             Counter::SharedCacheHit => self.shared_cache_hits,

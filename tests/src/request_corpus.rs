@@ -1,6 +1,7 @@
 //! Requests near the boundary: almost valid ones, with some changes.
 
 use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Binding;
 use bff_core::cookie::session_id::SessionId;
 use demo_system::System;
 use serde_json::json;
@@ -8,7 +9,7 @@ use serde_json::json;
 use crate::random::Random;
 use crate::scripted_introspection::jwt;
 use crate::sealing::Seals;
-use crate::user_agent::{AT, CSRF, CSRF_HEADER};
+use crate::user_agent::{AT, BOUND, CSRF, CSRF_HEADER};
 
 /// A request.
 pub struct Sent {
@@ -49,6 +50,14 @@ impl Sent {
     }
 }
 
+/// Whether the session with this number is bound to a device.
+const fn binding(number: u8) -> Binding {
+    match number % 3 {
+        0 => Binding::Bound,
+        _ => Binding::Unbound,
+    }
+}
+
 /// Generates such requests.
 pub struct Corpus {
     random: Random,
@@ -65,7 +74,13 @@ impl Corpus {
         let session = |number: u8| {
             let kind = ["good", "good", "good", "gone", "bound", "old", "failing", "reset"][usize::from(number % 8)];
             let id = SessionId([number; 32]);
-            let token = seals.seal(Purpose::AccessToken, &format!("{kind}-{number}"), id, 3000);
+            let token = seals.seal_in(
+                binding(number),
+                Purpose::AccessToken,
+                &format!("{kind}-{number}"),
+                id,
+                3000,
+            );
             (token, seals.seal(Purpose::Csrf, &format!("csrf-{number}"), id, 3000))
         };
         Self {
@@ -125,6 +140,26 @@ impl Corpus {
         }
     }
 
+    /// The proof of the device's key, mostly that of the session with this number.
+    fn proof_of_device(&mut self, number: usize) -> Option<String> {
+        let own = u8::try_from(number).expect("few");
+        if binding(own) == Binding::Unbound && !self.random.is_one_in(10) {
+            return None;
+        }
+        let other = u8::try_from(self.random.below(self.sessions.len())).expect("few");
+        let (binding, session, expires_in) = match self.random.below(16) {
+            0 => return None,
+            1 => (Binding::Bound, other, 3000),
+            2 => (Binding::Bound, own, -1),
+            3 => (Binding::Unbound, own, 3000),
+            4 => return Some("junk".to_owned()),
+            _ => (Binding::Bound, own, 3000),
+        };
+        let id = SessionId([session; 32]);
+        let proof = self.seals.seal_in(binding, Purpose::DeviceBinding, "", id, expires_in);
+        Some(proof)
+    }
+
     /// The next request for an entry point of kind web.
     pub fn web(&mut self) -> Sent {
         let number = self.random.below(self.sessions.len());
@@ -139,6 +174,9 @@ impl Corpus {
                 &csrf
             };
             pieces.push(format!("{CSRF}={value}"));
+        }
+        if let Some(proof) = self.proof_of_device(number) {
+            pieces.push(format!("{BOUND}={proof}"));
         }
         for own in [
             "theme=dark",
@@ -187,6 +225,8 @@ impl Corpus {
             ("x_example_csrf", "underscore", 6),
             ("X-Example-CSRF", "twice", 25),
             ("authorization", "Bearer of-the-client", 5),
+            ("Secure-Session-Skipped", "unreachable;session_identifier=\"x\"", 8),
+            ("Sec-Secure-Session-Id", "x", 20),
         ] {
             if self.random.is_one_in(times) {
                 headers.push((name.to_owned(), value.as_bytes().to_vec()));

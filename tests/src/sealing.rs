@@ -1,7 +1,7 @@
 //! Cookies sealed with a system's own keys: ones that an attacker cannot make, and ones of old or foreign deployments.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
+use bff_core::cookie::seal::{Binding, Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use demo_system::System;
@@ -38,6 +38,18 @@ impl Seals {
 
     /// Seals a value that expires in this number of seconds. A negative number is in the past.
     pub fn seal(&self, purpose: Purpose, value: &str, session: SessionId, expires_in: i64) -> String {
+        self.seal_in(Binding::Unbound, purpose, value, session, expires_in)
+    }
+
+    /// Seals a value of a session that is bound to a device, or is not.
+    pub fn seal_in(
+        &self,
+        binding: Binding,
+        purpose: Purpose,
+        value: &str,
+        session: SessionId,
+        expires_in: i64,
+    ) -> String {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).expect("random bytes");
         let expires_at = now().checked_add_signed(expires_in).expect("a time");
@@ -47,7 +59,7 @@ impl Seals {
             began_at: now(),
             expires_at,
         };
-        self.sealer.seal(purpose, &content, nonce).expect("sealed")
+        self.sealer.seal_in(binding, purpose, &content, nonce).expect("sealed")
     }
 }
 

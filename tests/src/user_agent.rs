@@ -21,6 +21,8 @@ pub const AUTH: &str = "__Http-example-auth";
 pub const ID: &str = "__Http-example-id";
 /// The cookie of pending logins.
 pub const LOGIN: &str = "__Host-Http-example-login";
+/// The proof that a session is bound to the device.
+pub const BOUND: &str = "__Host-example-bound";
 
 /// A user's browser with one system.
 #[derive(Clone)]

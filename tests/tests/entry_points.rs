@@ -2,13 +2,15 @@
 //! for partners. All in one Envoy, with tokens of the real authorization server.
 
 use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Binding;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::encoding::base64url;
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::partner;
 use bff_tests::recording_api::RecordingApi;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, start};
-use bff_tests::user_agent::{AT, UserAgent};
+use bff_tests::user_agent::{AT, BOUND, UserAgent};
 use demo_system::Options;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
@@ -120,6 +122,62 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
     let without = anyone.send("mtls", &Request::new("GET", "/api/data"));
     assert!(without.is_err(), "{without:?}");
     assert_eq!(api.heads().len(), 0, "nothing of these reached the API");
+}
+
+/// No service begins such sessions yet: this one is sealed with the keys of the system.
+#[test]
+fn a_session_that_is_bound_to_a_device_reaches_the_api_with_the_proof_of_its_key_alone() {
+    let Entries { test, api, .. } = entries(|_| {});
+    let user = UserAgent::signed_in(&test.system);
+    let seals = Seals::of(&test.system, "example");
+    let (token, session) = seals.open(Purpose::AccessToken, &user.cookies[AT]);
+    let bound = |purpose, value: &str, expires_in| seals.seal_in(Binding::Bound, purpose, value, session, expires_in);
+    let mut user = user;
+    user.cookies
+        .insert(AT.to_owned(), bound(Purpose::AccessToken, &token, 300));
+    let heads_before = api.heads().len();
+    let refused = |user: &UserAgent, what: &str| {
+        for method in ["GET", "POST"] {
+            let request = user.api_request(method).header("secure-session-skipped", "unreachable");
+            let response = user.send(&request);
+            assert_eq!(response.status, 401, "{what}");
+            assert_eq!(response.json()["code"], "device_binding_required", "{what}");
+        }
+    };
+    refused(&user, "without a proof");
+    for (what, proof) in [
+        ("expired", bound(Purpose::DeviceBinding, "", -1)),
+        ("of another purpose", bound(Purpose::Csrf, "", 300)),
+        (
+            "not of a bound session",
+            seals.seal(Purpose::DeviceBinding, "", session, 300),
+        ),
+        (
+            "of another session",
+            seals.seal_in(Binding::Bound, Purpose::DeviceBinding, "", SessionId([9; 32]), 300),
+        ),
+    ] {
+        user.cookies.insert(BOUND.to_owned(), proof);
+        refused(&user, what);
+    }
+    assert_eq!(api.heads().len(), heads_before, "none of them reached the API");
+
+    user.cookies
+        .insert(BOUND.to_owned(), bound(Purpose::DeviceBinding, "", 300));
+    for method in ["GET", "POST"] {
+        let request = user.api_request(method).header("sec-secure-session-id", "x");
+        assert_eq!(user.send(&request).status, 200, "{method}");
+    }
+    let head = api.last();
+    assert!(
+        !head
+            .iter()
+            .any(|(name, _)| name == "cookie" || name.contains("secure-session")),
+        "{head:?}"
+    );
+    // The proof is of no use without the session.
+    user.cookies.remove(AT);
+    assert_eq!(user.get_data().status, 401);
 }
 
 #[test]

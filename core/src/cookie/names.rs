@@ -58,6 +58,11 @@ impl CookieNames {
         let name = |purpose: Purpose| {
             let has_root_path = root_paths || !purpose.is_for_endpoints_alone();
             let form = if has_root_path && !has_domain { host } else { other };
+            // Chromium refuses to bind a session to a cookie whose name begins with `__Host-Http-`.
+            let form = match (purpose, form) {
+                (Purpose::DeviceBinding, "__Host-Http-") => "__Host-",
+                (_, form) => form,
+            };
             format!("{form}{prefix}-{}", purpose.name_suffix())
         };
         Ok(Self {
@@ -141,7 +146,7 @@ pub struct InvalidPrefix;
 mod tests {
     use super::*;
 
-    fn names(hardening: NamePrefixes, root_paths: bool, has_domain: bool) -> [String; 6] {
+    fn names(hardening: NamePrefixes, root_paths: bool, has_domain: bool) -> [String; 8] {
         CookieNames::new("example", hardening, root_paths, has_domain)
             .unwrap()
             .all()
@@ -151,7 +156,7 @@ mod tests {
     #[test]
     fn a_host_prefix_stands_only_where_the_path_is_the_root_and_there_is_no_domain() {
         use NamePrefixes::{Host, None, Secure};
-        let expect = |wide: &str, narrow: &str| {
+        let expect_with = |wide: &str, narrow: &str, bound: &str| {
             [
                 ("login", wide),
                 ("at", wide),
@@ -159,11 +164,20 @@ mod tests {
                 ("id", narrow),
                 ("csrf", wide),
                 ("nav", wide),
+                ("bound", bound),
+                ("key", narrow),
             ]
             .map(|(name, prefix)| format!("{prefix}example-{name}"))
         };
-        assert_eq!(names(Host, false, false), expect("__Host-Http-", "__Http-"));
-        assert_eq!(names(Host, true, false), expect("__Host-Http-", "__Host-Http-"));
+        let expect = |wide: &str, narrow: &str| expect_with(wide, narrow, wide);
+        assert_eq!(
+            names(Host, false, false),
+            expect_with("__Host-Http-", "__Http-", "__Host-")
+        );
+        assert_eq!(
+            names(Host, true, false),
+            expect_with("__Host-Http-", "__Host-Http-", "__Host-")
+        );
         assert_eq!(names(Host, true, true), expect("__Http-", "__Http-"));
         assert_eq!(names(Secure, false, false), expect("__Host-", "__Secure-"));
         assert_eq!(names(Secure, false, true), expect("__Secure-", "__Secure-"));

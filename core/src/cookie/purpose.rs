@@ -16,17 +16,23 @@ pub enum Purpose {
     Csrf,
     /// Pending logins that a navigation finishes.
     NavigationLogin,
+    /// The proof, for some minutes, that the browser has the key to which the session is bound.
+    DeviceBinding,
+    /// The public key to which the session is bound.
+    DeviceKey,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Login,
         Self::AccessToken,
         Self::RefreshToken,
         Self::IdToken,
         Self::Csrf,
         Self::NavigationLogin,
+        Self::DeviceBinding,
+        Self::DeviceKey,
     ];
 
     /// The number in the associated data of sealed values. It never changes: every cookie in use is sealed with it.
@@ -38,6 +44,8 @@ impl Purpose {
             Self::IdToken => 4,
             Self::Csrf => 5,
             Self::NavigationLogin => 6,
+            Self::DeviceBinding => 7,
+            Self::DeviceKey => 8,
         }
     }
 
@@ -50,14 +58,16 @@ impl Purpose {
             Self::RefreshToken => "auth",
             Self::IdToken => "id",
             Self::Csrf => "csrf",
+            Self::DeviceBinding => "bound",
+            Self::DeviceKey => "key",
         }
     }
 
     /// Whether the cookie is sent only to the BFF's endpoints, unless it is configured to have Path `/` as others have.
     pub const fn is_for_endpoints_alone(self) -> bool {
         match self {
-            Self::RefreshToken | Self::IdToken => true,
-            Self::Login | Self::NavigationLogin | Self::AccessToken | Self::Csrf => false,
+            Self::RefreshToken | Self::IdToken | Self::DeviceKey => true,
+            Self::Login | Self::NavigationLogin | Self::AccessToken | Self::Csrf | Self::DeviceBinding => false,
         }
     }
 }

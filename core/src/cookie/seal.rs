@@ -1,9 +1,12 @@
 //! Sealing: the format of the BFF's cookies, and their authenticated encryption.
 //!
-//! Version 2, the only one that is written, is base64url without padding of
+//! Version 2 is base64url without padding of
 //! `0x02 ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`, with XAES-256-GCM. The plaintext is
 //! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big-endian. The associated
 //! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie can be opened in place of another.
+//!
+//! Version 3 is version 2 with `0x03` in both places. It is for the cookies of sessions that are bound to a device. Software
+//! that knows no binding opens none of them, and so never accepts such a session without the device's proof.
 //!
 //! Version 1 is only read, and only if it is enabled: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM without
 //! associated data. Such a value has no purpose, no expiry and no session: it can be opened in place of any cookie.
@@ -29,6 +32,25 @@ pub const MAX_SEALED_BYTES: usize = 64 * 1024;
 
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
+const VERSION_3: u8 = 3;
+
+/// Whether a sealed value is of a session that is bound to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// It is not bound: versions 1 and 2.
+    Unbound,
+    /// It is bound: version 3.
+    Bound,
+}
+
+impl Binding {
+    const fn version(self) -> u8 {
+        match self {
+            Self::Unbound => VERSION_2,
+            Self::Bound => VERSION_3,
+        }
+    }
+}
 
 /// The content of a sealed value.
 #[derive(Clone, Copy)]
@@ -55,6 +77,8 @@ pub struct Opened {
     pub expires_at: u64,
     /// The fingerprint of the key that opened it.
     pub key_id: KeyId,
+    /// Whether it is of a session that is bound to a device.
+    pub binding: Binding,
 }
 
 impl fmt::Debug for Opened {
@@ -117,6 +141,20 @@ impl Sealer {
     /// # Errors
     /// The result would be longer than [`MAX_SEALED_BYTES`].
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_BYTES]) -> Result<String, SealError> {
+        self.seal_in(Binding::Unbound, purpose, content, nonce)
+    }
+
+    /// Seals a value of a session that is bound to a device, or is not.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`].
+    pub fn seal_in(
+        &self,
+        binding: Binding,
+        purpose: Purpose,
+        content: &Content<'_>,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, SealError> {
         let key = self.ring.sealing();
         let mut plaintext = Zeroizing::new(Vec::with_capacity(content.value.len().saturating_add(48)));
         plaintext.extend_from_slice(&content.began_at.to_be_bytes());
@@ -125,9 +163,9 @@ impl Sealer {
         plaintext.extend_from_slice(content.value);
         let sealed = key
             .xaes
-            .encrypt(&nonce, &plaintext, &self.associated_data(key.id, purpose))
+            .encrypt(&nonce, &plaintext, &self.associated_data(binding, key.id, purpose))
             .map_err(|_| SealError)?;
-        let value = base64url::encode(&[&[VERSION_2][..], &key.id.0, &nonce, &sealed].concat());
+        let value = base64url::encode(&[&[binding.version()][..], &key.id.0, &nonce, &sealed].concat());
         if value.len() > MAX_SEALED_BYTES {
             Err(SealError)
         } else {
@@ -135,16 +173,21 @@ impl Sealer {
         }
     }
 
-    /// Opens a cookie's value at the time `now`, in seconds since 1970.
+    /// Opens a cookie's value at the time `now`, in seconds since 1970. A value of a session that is bound to a device does not
+    /// open: see [`Sealer::open_in_any`].
     ///
     /// # Errors
     /// See [`OpenError`]; [`OpenError::Expired`] only for an authentic value.
     pub fn open(&self, purpose: Purpose, cookie_value: &[u8], now: u64) -> Result<Opened, OpenError> {
-        let opened = self.open_even_expired(purpose, cookie_value)?;
-        match opened.expires_at > now {
-            true => Ok(opened),
-            false => Err(OpenError::Expired),
-        }
+        unexpired(self.open_even_expired(purpose, cookie_value)?, now)
+    }
+
+    /// Like [`Sealer::open`], also for a value of a session that is bound to a device: the caller must require its proof.
+    ///
+    /// # Errors
+    /// As [`Sealer::open`].
+    pub fn open_in_any(&self, purpose: Purpose, cookie_value: &[u8], now: u64) -> Result<Opened, OpenError> {
+        unexpired(self.open_even_expired_in_any(purpose, cookie_value)?, now)
     }
 
     /// Opens a cookie's value even if it has expired. What it says about its session is authentic either way. The rest
@@ -153,18 +196,33 @@ impl Sealer {
     /// # Errors
     /// See [`OpenError`]; never [`OpenError::Expired`].
     pub fn open_even_expired(&self, purpose: Purpose, cookie_value: &[u8]) -> Result<Opened, OpenError> {
+        let opened = self.open_even_expired_in_any(purpose, cookie_value)?;
+        match opened.binding {
+            Binding::Unbound => Ok(opened),
+            Binding::Bound => Err(OpenError::Malformed),
+        }
+    }
+
+    /// Like [`Sealer::open_even_expired`], also for a value of a session that is bound to a device: the caller must require its
+    /// proof.
+    ///
+    /// # Errors
+    /// As [`Sealer::open_even_expired`].
+    pub fn open_even_expired_in_any(&self, purpose: Purpose, cookie_value: &[u8]) -> Result<Opened, OpenError> {
         if cookie_value.len() > MAX_SEALED_BYTES {
             return Err(OpenError::Malformed);
         }
         let bytes = base64url::decode(cookie_value).ok_or(OpenError::Malformed)?;
         match bytes.split_first() {
-            Some((&VERSION_2, rest)) => self.open_v2(purpose, rest),
+            Some((&VERSION_2, rest)) => self.open_v2(Binding::Unbound, purpose, rest),
+            Some((&VERSION_3, rest)) => self.open_v2(Binding::Bound, purpose, rest),
             Some((&VERSION_1, rest)) if self.accept_v1 => self.open_v1(rest),
             _ => Err(OpenError::Malformed),
         }
     }
 
-    fn open_v2(&self, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
+    /// Versions 2 and 3.
+    fn open_v2(&self, binding: Binding, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
         let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(OpenError::Malformed)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Malformed)?;
         if sealed.len() < TAG_BYTES {
@@ -172,7 +230,7 @@ impl Sealer {
         }
         let id = KeyId(*id);
         let key = self.ring.find(id).ok_or(OpenError::UnknownKey(id))?;
-        let aad = self.associated_data(key.id, purpose);
+        let aad = self.associated_data(binding, key.id, purpose);
         let mut plaintext = key
             .xaes
             .decrypt(nonce, sealed, &aad)
@@ -189,6 +247,7 @@ impl Sealer {
             began_at,
             expires_at,
             key_id: key.id,
+            binding,
         })
     }
 
@@ -205,11 +264,19 @@ impl Sealer {
             began_at: 0,
             expires_at: u64::MAX,
             key_id,
+            binding: Binding::Unbound,
         })
     }
 
-    fn associated_data(&self, key: KeyId, purpose: Purpose) -> Vec<u8> {
+    fn associated_data(&self, binding: Binding, key: KeyId, purpose: Purpose) -> Vec<u8> {
         // Only the last part varies in length, so different inputs never give the same bytes.
-        [&[VERSION_2][..], &key.0, &[purpose.tag()], &self.deployment].concat()
+        [&[binding.version()][..], &key.0, &[purpose.tag()], &self.deployment].concat()
+    }
+}
+
+fn unexpired(opened: Opened, now: u64) -> Result<Opened, OpenError> {
+    match opened.expires_at > now {
+        true => Ok(opened),
+        false => Err(OpenError::Expired),
     }
 }

@@ -61,6 +61,7 @@ impl CookieCache {
     }
 
     /// Opens a cookie's value at the time `now`, in seconds since 1970. The errors are those of [`Sealer::open`].
+    /// The cookie may be of a session that is bound to a device: the caller must require its proof.
     pub(crate) fn open(
         &mut self,
         sealer: &Sealer,
@@ -84,7 +85,7 @@ impl CookieCache {
                 token: known.map(|(token, _)| Arc::clone(token)),
             });
         }
-        let content = sealer.open(purpose, sealed, now).inspect_err(|error| {
+        let content = sealer.open_in_any(purpose, sealed, now).inspect_err(|error| {
             if let OpenError::UnknownKey(key) = error {
                 self.unknown_key = Some(*key);
             }

@@ -1,4 +1,4 @@
-//! The cookie stage (`bff_token`): Origin and Fetch Metadata, access token cookie, CSRF.
+//! The cookie stage (`bff_token`): Origin and Fetch Metadata, access token cookie, CSRF, device binding.
 
 use std::borrow::Cow;
 
@@ -6,17 +6,18 @@ use smallvec::SmallVec;
 
 use super::config::BffToken;
 use super::cookie_cache::{CachedCookie, CookieCache};
+use super::error_code::ErrorCode;
 use super::header_mutations::HeaderMutations;
 use super::rejection::Rejection;
 use crate::cookie::jar::CookieJar;
 use crate::cookie::parts::MAX_PARTS;
 use crate::cookie::purpose::Purpose;
-use crate::cookie::seal::OpenError;
+use crate::cookie::seal::{Binding, OpenError, Opened};
 use crate::request::access_token;
 use crate::request::head::RequestHead;
 use crate::request::origin::{self, CallerOrigin, WithoutOrigin};
 use crate::request::values::Values;
-use crate::session::csrf;
+use crate::session::csrf::{self, CsrfError};
 use crate::session::current_session::{CurrentSession, DifferentSessions};
 
 /// Returns the access token cookie of a request that passes the stage. `None`: the request has `Authorization` and no
@@ -42,9 +43,32 @@ pub(crate) fn access_token(
 
     // Refresh token, ID token and login cookies are not needed here, and another host may have set them.
     let found = open_access_token(stage, cookies, &jar, now)?;
+    let session = CurrentSession::of_access_token(found.cookie.content.session);
     if stage.verify_csrf && (stage.require_header || !is_safe) {
-        let session = CurrentSession::of_access_token(found.cookie.content.session);
-        check_csrf(stage, cookies, head, &jar, &session, now)?;
+        let header = csrf::header_value(head.one(&stage.csrf_header));
+        let header = header.map_err(|error| Rejection::unauthorized(error.details()))?;
+        check_cookie(stage, cookies, &jar, Purpose::Csrf, &CSRF, now, |cookie| {
+            csrf::check(header, cookie, &session).map_err(CsrfError::details)
+        })
+        .map_err(Rejection::unauthorized)?;
+    }
+    if found.cookie.content.binding == Binding::Bound {
+        check_cookie(
+            stage,
+            cookies,
+            &jar,
+            Purpose::DeviceBinding,
+            &DEVICE_BINDING,
+            now,
+            |cookie| {
+                let is_of_session = session.has(Purpose::DeviceBinding, cookie.session);
+                match cookie.binding == Binding::Bound && is_of_session {
+                    true => Ok(()),
+                    false => Err("the device binding cookie belongs to another session"),
+                }
+            },
+        )
+        .map_err(|details| Rejection::new(ErrorCode::DeviceBindingRequired, details))?;
     }
     // If information about the token is cached, the token has passed this check before.
     if found.token.is_none() {
@@ -97,7 +121,10 @@ fn open_access_token(
 /// Returns the access token cookie that expires last of several of one session; `None` if none can be decrypted.
 fn newest<'a>(stage: &BffToken, values: &'a [Cow<'_, [u8]>]) -> Result<Option<&'a Cow<'a, [u8]>>, Rejection> {
     let open = |value: &'a Cow<'_, [u8]>| {
-        let opened = stage.sealer.open_even_expired(Purpose::AccessToken, value).ok()?;
+        let opened = stage
+            .sealer
+            .open_even_expired_in_any(Purpose::AccessToken, value)
+            .ok()?;
         Some((value, opened))
     };
     let opened: SmallVec<[_; 4]> = values.iter().filter_map(open).collect();
@@ -112,28 +139,45 @@ fn newest<'a>(stage: &BffToken, values: &'a [Cow<'_, [u8]>]) -> Result<Option<&'
     }
 }
 
-fn check_csrf(
+/// What the log says of a cookie that a request needs beside the access token cookie.
+struct Details {
+    missing: &'static str,
+    expired: &'static str,
+    unreadable: &'static str,
+}
+
+const CSRF: Details = Details {
+    missing: "missing CSRF cookie",
+    expired: "the CSRF cookie has expired",
+    unreadable: "the CSRF cookie cannot be decrypted (unknown key, or altered)",
+};
+
+const DEVICE_BINDING: Details = Details {
+    missing: "missing device binding cookie",
+    expired: "the device binding cookie has expired",
+    unreadable: "the device binding cookie cannot be decrypted (unknown key, or altered)",
+};
+
+/// Checks that one of the cookies for a purpose opens and passes `check`. The error says what is wrong with the last one.
+fn check_cookie(
     stage: &BffToken,
     cookies: &mut CookieCache,
-    head: &RequestHead,
     jar: &CookieJar<'_>,
-    session: &CurrentSession,
+    purpose: Purpose,
+    details: &Details,
     now: u64,
-) -> Result<(), Rejection> {
-    let header = csrf::header_value(head.one(&stage.csrf_header));
-    let header = header.map_err(|error| Rejection::unauthorized(error.details()))?;
-    let mut details = "missing CSRF cookie";
-    for value in jar.values(Purpose::Csrf, MAX_PARTS) {
-        details = match cookies.open(&stage.sealer, Purpose::Csrf, &value, now) {
-            Ok(found) => match csrf::check(header, &found.cookie.content, session) {
+    check: impl Fn(&Opened) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
+    let mut last = details.missing;
+    for value in jar.values(purpose, MAX_PARTS) {
+        last = match cookies.open(&stage.sealer, purpose, &value, now) {
+            Ok(found) => match check(&found.cookie.content) {
                 Ok(()) => return Ok(()),
-                Err(error) => error.details(),
+                Err(error) => error,
             },
-            Err(OpenError::Expired) => "the CSRF cookie has expired",
-            Err(OpenError::Malformed | OpenError::UnknownKey(_) | OpenError::NotAuthentic) => {
-                "the CSRF cookie cannot be decrypted (unknown key, or altered)"
-            }
+            Err(OpenError::Expired) => details.expired,
+            Err(OpenError::Malformed | OpenError::UnknownKey(_) | OpenError::NotAuthentic) => details.unreadable,
         };
     }
-    Err(Rejection::unauthorized(details))
+    Err(last)
 }

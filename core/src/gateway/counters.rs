@@ -17,6 +17,10 @@ pub enum Counter {
     CookieOfUnknownKey,
     /// A request was rejected because its Origin is not trusted.
     UntrustedOrigin,
+    /// A request of a session that is bound to a device was rejected, since it has no current proof of the device's key.
+    DeviceBindingMissing,
+    /// As before, and the request says that the browser has not proved the key (`Secure-Session-Skipped`).
+    DeviceBindingSkipped,
     /// The state of the access token was cached.
     CacheHit,
     /// The state of the access token was not cached, or had expired.

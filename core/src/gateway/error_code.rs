@@ -10,6 +10,8 @@ pub enum ErrorCode {
     MalformedCredentials,
     /// There is no valid credential, or the Origin or CSRF check failed.
     Unauthorized,
+    /// The session is bound to a device, and the request has no current proof of the device's key.
+    DeviceBindingRequired,
     /// There is no valid bearer token, but one is expected. The response has `WWW-Authenticate` (RFC 6750, section 3).
     BearerUnauthorized,
     /// The access token lacks a required scope.
@@ -26,9 +28,10 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All error codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MalformedCredentials,
         Self::Unauthorized,
+        Self::DeviceBindingRequired,
         Self::BearerUnauthorized,
         Self::Forbidden,
         Self::ServerError,
@@ -69,6 +72,11 @@ impl ErrorCode {
                 "The credentials are malformed, or there are several",
             ),
             Self::Unauthorized | Self::BearerUnauthorized => (401, "unauthorized", CREDENTIALS),
+            Self::DeviceBindingRequired => (
+                401,
+                "device_binding_required",
+                "The session is bound to a device, and the request does not prove the device's key",
+            ),
             Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
             Self::ServerError => (500, "server_error", PROBLEM),
             Self::NotReady => (503, "server_error", PROBLEM),

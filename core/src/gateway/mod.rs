@@ -150,6 +150,13 @@ impl Gateway {
                         Values::Absent | Values::Repeated => b"several",
                     });
                 }
+                if rejection.code == ErrorCode::DeviceBindingRequired {
+                    let skipped = head.all("secure-session-skipped").next();
+                    self.counters.add(match skipped {
+                        Some(_) => Counter::DeviceBindingSkipped,
+                        None => Counter::DeviceBindingMissing,
+                    });
+                }
                 reject(stream, rejection)
             }
         };

@@ -1,5 +1,5 @@
-//! Headers that a client may not send to the API: the CSRF header, and the identity headers, which only the gateway
-//! sets.
+//! Headers that a client may not send to the API: the CSRF header, those of device-bound sessions, which are between browser
+//! and service, and the identity headers, which only the gateway sets.
 
 use super::config::Config;
 use super::header_mutations::HeaderMutations;
@@ -9,8 +9,16 @@ use crate::request::values::Values;
 /// Returns the names of these headers, in lower case.
 pub fn names(config: &Config) -> impl Iterator<Item = &str> {
     let csrf = config.bff_token.iter().map(|stage| stage.csrf_header.as_str());
-    csrf.chain(identity_headers(config))
+    let of_bound_sessions = config.bff_token.iter().flat_map(|_| OF_BOUND_SESSIONS);
+    csrf.chain(of_bound_sessions).chain(identity_headers(config))
 }
+
+/// The request headers of Device Bound Session Credentials (W3C, first public working draft of August 2025).
+const OF_BOUND_SESSIONS: [&str; 3] = [
+    "secure-session-response",
+    "secure-session-skipped",
+    "sec-secure-session-id",
+];
 
 fn identity_headers(config: &Config) -> impl Iterator<Item = &str> {
     let stages = config.phantom_token.iter();

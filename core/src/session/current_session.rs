@@ -58,6 +58,8 @@ impl CurrentSession {
             // The service writes the CSRF cookie in the version of the session. Beside version 2, one of version 1,
             // which opens in place of any cookie, was set by somebody else, and would undo the binding.
             Purpose::Csrf => self.id.is_none() || self.id == id,
+            // Sessions of version 1 are never bound.
+            Purpose::DeviceBinding | Purpose::DeviceKey => self.id.is_some() && self.id == id,
             Purpose::Login | Purpose::NavigationLogin => false,
         }
     }
@@ -126,6 +128,10 @@ mod tests {
             assert!(session.has(purpose, ALICE) && of_version_1.has(purpose, VERSION_1));
             assert!(!session.has(purpose, MALLORY) && !session.has(purpose, VERSION_1));
             assert_eq!(of_version_1.has(purpose, ALICE), purpose == Purpose::Csrf);
+        }
+        for purpose in [Purpose::DeviceBinding, Purpose::DeviceKey] {
+            assert!(session.has(purpose, ALICE) && !session.has(purpose, MALLORY));
+            assert!(!of_version_1.has(purpose, VERSION_1));
         }
         assert!(!session.has(Purpose::Login, ALICE) && !of_version_1.has(Purpose::Login, VERSION_1));
     }

@@ -12,6 +12,7 @@ mod bound_tokens;
 mod claims_in_headers;
 mod configuration;
 mod cookie_stage;
+mod device_binding;
 mod ended_sessions;
 mod flights;
 mod introspection;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
+use bff_core::cookie::seal::{Binding, Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -12,6 +12,7 @@ use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Command, Decision, Effect};
+use bff_core::gateway::error_code::ErrorCode;
 use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
@@ -117,6 +118,10 @@ pub(crate) fn gateways_with_one_memory(count: usize, changes: Value) -> Vec<Gate
 }
 
 pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires_at: u64) -> String {
+    seal_in(Binding::Unbound, purpose, value, session, expires_at)
+}
+
+pub(crate) fn seal_in(binding: Binding, purpose: Purpose, value: &str, session: SessionId, expires_at: u64) -> String {
     let sealer = Sealer::new(KeyRing::parse(KEY, false).unwrap().0, "example", false);
     let content = Content {
         value: value.as_bytes(),
@@ -124,7 +129,7 @@ pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires
         began_at: NOW,
         expires_at,
     };
-    sealer.seal(purpose, &content, [3; NONCE_BYTES]).unwrap()
+    sealer.seal_in(binding, purpose, &content, [3; NONCE_BYTES]).unwrap()
 }
 
 pub(crate) fn at(token: &str) -> String {
@@ -246,6 +251,18 @@ pub(crate) fn rejection(effects: &[Effect]) -> (u16, &'static str) {
     let rejection = found.next().expect("a rejection");
     assert!(found.next().is_none());
     rejection
+}
+
+/// Returns the error code of the rejection among the effects.
+pub(crate) fn rejected_with(effects: &[Effect]) -> ErrorCode {
+    let code = effects.iter().find_map(|effect| match effect {
+        Effect::Decide {
+            decision: Decision::Reject(rejection),
+            ..
+        } => Some(rejection.code),
+        _ => None,
+    });
+    code.expect("a rejection")
 }
 
 /// Returns the introspection among the effects.
