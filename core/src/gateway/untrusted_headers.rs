@@ -3,14 +3,19 @@
 
 use super::config::Config;
 use super::header_mutations::HeaderMutations;
-use crate::request::head::RequestHead;
+use crate::request::head::{RequestHead, Tags};
 use crate::request::values::Values;
 
 /// Returns the names of these headers, in lower case.
 pub fn names(config: &Config) -> impl Iterator<Item = &str> {
-    let csrf = config.bff_token.iter().map(|stage| stage.csrf_header.as_str());
     let of_bound_sessions = config.bff_token.iter().flat_map(|_| OF_BOUND_SESSIONS);
-    csrf.chain(of_bound_sessions).chain(identity_headers(config))
+    always(config).chain(of_bound_sessions)
+}
+
+/// Returns those that many requests have.
+fn always(config: &Config) -> impl Iterator<Item = &str> {
+    let csrf = config.bff_token.iter().map(|stage| stage.csrf_header.as_str());
+    csrf.chain(identity_headers(config))
 }
 
 /// The request headers of Device Bound Session Credentials (W3C, first public working draft of August 2025).
@@ -30,15 +35,23 @@ fn identity_headers(config: &Config) -> impl Iterator<Item = &str> {
 ///
 /// `Authorization` has no other spelling, and is set or removed on every forwarded request.
 pub(crate) fn strip(config: &Config, head: &RequestHead) -> HeaderMutations {
+    const RARE: Tags = Tags::of(&OF_BOUND_SESSIONS);
     let mut mutations = HeaderMutations::default();
-    for untrusted in names(config) {
-        for spelling in head.spellings(untrusted) {
-            if let Ok(name) = std::str::from_utf8(spelling) {
-                mutations.remove(name);
-            }
-        }
+    always(config).for_each(|name| remove(&mut mutations, head, name));
+    if config.bff_token.is_some() && head.may_have(RARE) {
+        OF_BOUND_SESSIONS
+            .iter()
+            .for_each(|name| remove(&mut mutations, head, name));
     }
     mutations
+}
+
+fn remove(mutations: &mut HeaderMutations, head: &RequestHead, untrusted: &str) {
+    for spelling in head.spellings(untrusted) {
+        if let Ok(name) = std::str::from_utf8(spelling) {
+            mutations.remove(name);
+        }
+    }
 }
 
 /// Whether the request has a header that is removed or replaced, and with which the client may have selected another

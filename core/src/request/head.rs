@@ -90,6 +90,11 @@ impl<'a> RequestHead<'a> {
         })
     }
 
+    /// Whether the head may have one of these names, or a spelling of it: a quick look that misses none.
+    pub(crate) const fn may_have(&self, names: Tags) -> bool {
+        self.tags & names.0 != 0
+    }
+
     /// Whether the method is safe: GET, HEAD or OPTIONS. Anything else, including a missing method, is not.
     pub fn is_safe(&self) -> bool {
         matches!(self.one(":method"), Values::Single(b"GET" | b"HEAD" | b"OPTIONS"))
@@ -111,20 +116,41 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Returns the tag of a name, a number below 64, from its length and first byte. Names with different tags are
-/// different, and not even spellings of one name.
-fn tag(len: usize, first: Option<&u8>) -> u8 {
-    let len = u8::try_from(len & 63).unwrap_or(0);
-    (len ^ dash(first.copied().unwrap_or(0)).rotate_left(3)) & 63
+/// The tags of several names, for [`RequestHead::may_have`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tags(u64);
+
+impl Tags {
+    /// Returns the tags of names in lower case.
+    pub(crate) const fn of(mut names: &[&str]) -> Self {
+        let mut tags = 0;
+        while let [name, rest @ ..] = names {
+            tags |= bit(tag(name.len(), name.as_bytes().first()));
+            names = rest;
+        }
+        Self(tags)
+    }
 }
 
-fn bit(tag: u8) -> u64 {
-    1u64.wrapping_shl(u32::from(tag))
+/// Returns the tag of a name, a number below 64, from its length and first byte. Names with different tags are
+/// different, and not even spellings of one name.
+const fn tag(len: usize, first: Option<&u8>) -> u8 {
+    #[allow(clippy::cast_possible_truncation, reason = "six bits")]
+    let len = (len & 63) as u8;
+    let first = match first {
+        Some(first) => *first,
+        None => 0,
+    };
+    (len ^ dash(first).rotate_left(3)) & 63
+}
+
+const fn bit(tag: u8) -> u64 {
+    1u64.wrapping_shl(tag as u32)
 }
 
 /// Maps all bytes that many frameworks do not distinguish to `-`: if they name variables like CGI (RFC 3875, section
 /// 4.1.18), `x_user`, `x.user` and `x-user` are one header.
-fn dash(byte: u8) -> u8 {
+const fn dash(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte } else { b'-' }
 }
 
