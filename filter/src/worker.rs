@@ -16,7 +16,7 @@ use bff_core::gateway::introspection::IntrospectionOutcome;
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level, RequestHost, SharedValue};
 use bff_shell::local_reply::LocalReply;
-use bff_shell::metrics::{Metrics, Reported};
+use bff_shell::metrics::{Counted, Metrics, Reported};
 use bff_shell::worker::{self, Action, MAX_LIST_BYTES};
 
 use crate::host;
@@ -92,8 +92,8 @@ impl Worker {
         self.gateway.on_tick(&self.host(context_id));
         self.gateway.repeat_lost(&self.host(context_id));
         if let Ok(mut reported) = self.reported.try_borrow_mut() {
-            self.gateway
-                .with_gateway(|gateway| self.metrics.report(&Stats, &mut reported, gateway));
+            let counted = self.gateway.with_gateway(|gateway| Counted::of(gateway));
+            self.metrics.report(&Stats, &mut reported, &counted);
         }
     }
 

@@ -12,7 +12,7 @@ use bff_core::gateway::effect::Decision;
 use bff_core::gateway::introspection::IntrospectionOutcome;
 use bff_core::session::ended_sessions::EndedSessions;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level};
-use bff_shell::metrics::{Metrics, Reported};
+use bff_shell::metrics::{Counted, Metrics, Reported};
 use bff_shell::worker::{MAX_LIST_BYTES, Worker};
 
 use crate::ended_sessions::{Role, Subscription};
@@ -124,13 +124,12 @@ impl Configuration {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         for (thread, reported) in self.workers.iter().zip(reported.iter_mut()) {
             thread.worker.on_tick(&host);
-            thread
-                .worker
-                .with_gateway(|gateway| self.metrics.report(envoy, reported, gateway));
-            // The worker thread does not wait for Envoy meanwhile.
-            let counts = thread.counts().take();
-            self.requests.report(envoy, &counts);
+            // The worker thread waits for a copy, and not for Envoy.
+            let counted = thread.worker.with_gateway(|gateway| Counted::of(gateway));
+            self.metrics.report(envoy, reported, &counted);
         }
+        let counts = self.workers.iter().map(|thread| std::mem::take(&mut *thread.counts()));
+        self.requests.report(envoy, counts);
     }
 
     /// Handles the response to a poll of the list of ended sessions, on the main thread. `response`: its status and body;

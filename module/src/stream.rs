@@ -272,7 +272,9 @@ impl<E: EnvoyStream> RequestHost for StreamHost<'_, E> {
     }
 
     fn count(&self, rejection: Option<&Rejection>) {
-        self.stream.thread.counts().add(self.envoy.route_name(), rejection);
+        // Before the lock, which the main thread takes too.
+        let route = self.envoy.route_name();
+        self.stream.thread.counts().add(route, rejection);
     }
 
     fn mutate_request_headers(&self, mutations: &HeaderMutations) {

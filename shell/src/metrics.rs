@@ -70,6 +70,26 @@ pub struct Metrics<Id, LabelledId> {
     secrets_rejected: Option<Id>,
 }
 
+/// What a gateway has counted: taken while the gateway is locked, and reported when it is not.
+pub struct Counted {
+    totals: Counters,
+    cached_inactive: usize,
+    /// The change of the cached responses about active tokens that nobody has reported.
+    active_change: i64,
+}
+
+impl Counted {
+    /// Takes what a gateway has counted.
+    pub fn of(gateway: &Gateway) -> Self {
+        Self {
+            totals: gateway.counters().clone(),
+            cached_inactive: gateway.cached_inactive(),
+            // Several gateways may have one memory: whichever reports first reports its change.
+            active_change: gateway.memory().map_or(0, |memory| memory.unreported()),
+        }
+    }
+}
+
 /// What was last reported of a worker.
 #[derive(Default)]
 pub struct Reported {
@@ -145,9 +165,9 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
         &self,
         meter: &impl Meter<Id = Id, LabelledId = LabelledId>,
         reported: &mut Reported,
-        gateway: &Gateway,
+        counted: &Counted,
     ) {
-        let counters = gateway.counters();
+        let counters = &counted.totals;
         for (counter, total) in counters.iter() {
             let increment = total.wrapping_sub(reported.totals.of(counter));
             count(meter, self.id(counter), increment);
@@ -162,12 +182,12 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
         count(meter, self.opened, opened);
         reported.totals.clone_from(counters);
 
-        let inactive = gateway.cached_inactive();
+        let inactive = counted.cached_inactive;
         let before = std::mem::replace(&mut reported.cached_inactive, inactive);
         let signed = |entries: usize| i64::try_from(entries).unwrap_or(0);
-        // Several gateways may have one memory: whichever reports first reports its change.
-        let active = gateway.memory().map_or(0, |memory| memory.unreported());
-        let change = signed(inactive).saturating_sub(signed(before)).saturating_add(active);
+        let change = signed(inactive)
+            .saturating_sub(signed(before))
+            .saturating_add(counted.active_change);
         if let Some(id) = self.cache_entries
             && change != 0
         {

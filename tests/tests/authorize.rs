@@ -72,6 +72,9 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
             .header("origin", &user.origin)
             .header("cookie", format!("theme=dark; {}; last=\"a b\"", user.cookie_header()))
             .header("authorization", "Bearer of-the-client")
+            .header("secure-session-response", "of-the-browser")
+            .header("secure-session-skipped", "unreachable")
+            .header("sec-secure-session-id", "of-the-browser")
     };
     for (method, csrf) in [("GET", false), ("POST", true), ("DELETE", true), ("PROPPATCH", true)] {
         let request = with_cookies(&user, method);
@@ -91,7 +94,14 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
         };
         assert_eq!(bearer.split(|byte| *byte == b'.').count(), 3, "a JWT");
         assert_eq!(values(&response.body, "cookie"), [b"theme=dark; last=\"a b\"".to_vec()]);
-        assert!(values(&response.body, CSRF_HEADER).is_empty());
+        for removed in [
+            CSRF_HEADER,
+            "secure-session-response",
+            "secure-session-skipped",
+            "sec-secure-session-id",
+        ] {
+            assert!(values(&response.body, removed).is_empty(), "{removed}");
+        }
     }
     let private = send(&with_cookies(&user, "GET"));
     assert_eq!(private.all("cache-control"), ["private"], "the API leaves it open");
@@ -166,6 +176,9 @@ fn envoy_without_wasm_lets_by_what_the_filter_would_and_the_api_sees_the_same() 
             .header("origin", &user.origin)
             .header("cookie", format!("theme=dark; {}", user.cookie_header()))
             .header("authorization", "Bearer of-the-client")
+            .header("secure-session-response", "of-the-browser")
+            .header("secure-session-skipped", "unreachable")
+            .header("sec-secure-session-id", "of-the-browser")
     };
     for response in [
         user.send(&request("GET")),
@@ -175,7 +188,14 @@ fn envoy_without_wasm_lets_by_what_the_filter_would_and_the_api_sees_the_same() 
         let authorization = values(&response.body, "authorization");
         assert!(matches!(&authorization[..], [bearer] if bearer.starts_with(b"Bearer ey")));
         assert_eq!(values(&response.body, "cookie"), [b"theme=dark".to_vec()]);
-        assert!(values(&response.body, CSRF_HEADER).is_empty());
+        for removed in [
+            CSRF_HEADER,
+            "secure-session-response",
+            "secure-session-skipped",
+            "sec-secure-session-id",
+        ] {
+            assert!(values(&response.body, removed).is_empty(), "{removed}");
+        }
     }
     let alone = Request::new("GET", "/default/data")
         .header("origin", &user.origin)

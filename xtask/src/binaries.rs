@@ -119,13 +119,22 @@ impl Binary {
         OF_THE_FILTER.contains(&self.name.as_str()) || !self.is_for_proxy_wasm()
     }
 
-    /// The names of its tests.
+    /// The names of its tests, without those that run only if they are asked for.
     ///
     /// # Errors
     /// It does not list them.
     pub(crate) fn tests(&self) -> Result<Vec<String>> {
+        let ignored = self.list(&["--ignored"])?;
+        let mut tests = self.list(&[])?;
+        tests.retain(|test| !ignored.contains(test));
+        Ok(tests)
+    }
+
+    fn list(&self, which: &[&str]) -> Result<Vec<String>> {
         let mut list = Command::new(&self.program);
-        list.args(["--list", "--format", "terse"]).current_dir(&self.folder);
+        list.args(["--list", "--format", "terse"])
+            .args(which)
+            .current_dir(&self.folder);
         let listed = command::run_for_output(
             &format!("listing the tests of {}", self.name),
             &mut list,

@@ -9,6 +9,16 @@ pub(crate) struct Selected<'a> {
     pub(crate) binary: Binary,
     /// Parts of test names; none for all tests.
     pub(crate) names: Vec<&'a str>,
+    /// The selected tests, if not all tests of all programs are.
+    tests: Option<Vec<String>>,
+}
+
+impl Selected<'_> {
+    /// Whether a test is left without those whose names contain one of these.
+    pub(crate) fn has_tests_without(&self, skipped: &[&str]) -> bool {
+        let tests = self.tests.as_ref();
+        tests.is_none_or(|tests| tests.iter().any(|test| !skipped.iter().any(|name| test.contains(name))))
+    }
 }
 
 /// Selects the tests whose names, or whose files, contain one of these names. Without names: all.
@@ -34,11 +44,14 @@ pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec
             "invalid name `{unknown}`: no test and no file of tests has it: write a part of the name of a test or of its file"
         ));
     }
-    let selected = programs.into_iter().filter_map(|(binary, tests)| {
+    let is_everything = names.is_empty();
+    let selected = programs.into_iter().filter_map(|(binary, mut tests)| {
         let names = arguments(&binary.name, &tests, names)?;
-        Some(Selected { binary, names })
+        tests.retain(|test| names.is_empty() || names.iter().any(|name| test.contains(name)));
+        let tests = (!is_everything).then_some(tests);
+        Some(Selected { binary, names, tests })
     });
-    Ok(selected.collect())
+    Ok(selected.filter(|selected| selected.has_tests_without(&[])).collect())
 }
 
 /// The arguments of a test program; `None` if it has none of the tests.

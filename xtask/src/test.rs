@@ -10,7 +10,7 @@ use crate::selection::{self, Selected};
 use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 
 /// The tests of manifests with the proxy-wasm module. `tests/tests/kubernetes.rs` runs those with the native module.
-const WITH_MANIFESTS: [&str; 4] = ["--skip", "behind_istio", "--skip", "behind_envoy_gateway"];
+const BEHIND_CONTROL_PLANES: [&str; 2] = ["behind_istio", "behind_envoy_gateway"];
 
 /// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names or files
 /// contain one of them.
@@ -39,14 +39,16 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     };
     environment.push(("NATIVE_MODULE", native.filter.clone().into()));
     let mut jobs = Vec::new();
-    for Selected { binary, names } in selection::select(binaries::build()?, names)? {
+    for selected in selection::select(binaries::build()?, names)? {
+        let Selected { binary, names, .. } = &selected;
         if binary.is_for_proxy_wasm() {
-            let mut job = binary.job(&names);
+            let mut job = binary.job(names);
             job.command.envs(environment.iter().cloned());
             jobs.push(job);
         }
-        if binary.is_for_native() {
-            let arguments = [&names[..], &WITH_MANIFESTS].concat();
+        if binary.is_for_native() && selected.has_tests_without(&BEHIND_CONTROL_PLANES) {
+            let skipped = BEHIND_CONTROL_PLANES.iter().flat_map(|name| ["--skip", name]);
+            let arguments: Vec<&str> = names.iter().copied().chain(skipped).collect();
             let mut job = binary.job(&arguments);
             job.name.push_str(" (native module)");
             job.command.envs(environment.iter().cloned()).envs(native.to_env());

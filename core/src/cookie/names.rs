@@ -11,7 +11,7 @@ use crate::encoding::bytes;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum NamePrefixes {
-    /// `__Host-Http-` if `Path` is `/` and there is no `Domain`, otherwise `__Http-`.
+    /// `__Host-Http-` (`__Host-` for the cookie `<p>-bound`) if `Path` is `/` and there is no `Domain`, otherwise `__Http-`.
     #[default]
     Host,
     /// `__Host-` if `Path` is `/` and there is no `Domain`, otherwise `__Secure-`.
@@ -92,7 +92,12 @@ impl CookieNames {
         })?;
         let is_current = self.recognise(name).is_some();
         let is_of = |purpose: &Purpose| suffix(bare, purpose.name_suffix().as_bytes()).is_some();
-        Purpose::ALL.into_iter().find(is_of).filter(|_| !is_current)
+        // Nobody has set those of bound sessions under another configuration yet, but applications may have such names.
+        let is_of_bound_sessions = |purpose: &Purpose| matches!(purpose, Purpose::DeviceBinding | Purpose::DeviceKey);
+        let mut found = Purpose::ALL
+            .into_iter()
+            .filter(|purpose| !is_of_bound_sessions(purpose));
+        found.find(is_of).filter(|_| !is_current)
     }
 
     /// Returns the purpose of the cookie or part with this name, and what follows the cookie's name: nothing, or `.`

@@ -102,8 +102,8 @@ impl Gateway {
             (stage.cache_entries, stage.cache_bytes)
         });
         Self {
-            // Two cookies of a session are opened: access token and CSRF.
-            cookies: CookieCache::new(entries.saturating_mul(2), bytes),
+            // Up to three cookies of a session are opened: access token, CSRF and device binding.
+            cookies: CookieCache::new(entries.saturating_mul(3), bytes),
             cache: stage.map(|stage| IntrospectionCache::new(stage, memory(stage), shared(stage))),
             config,
             waiting: HashMap::new(),
