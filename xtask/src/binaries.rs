@@ -42,7 +42,7 @@ const OF_THE_NATIVE_MODULE: [&str; 2] = ["tests/tests/discovered_secrets.rs", "t
 
 /// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
 /// deployments have nothing to do with it.
-const OF_THE_FILTER: [&str; 22] = [
+const OF_THE_FILTER: [&str; 21] = [
     "tests/tests/api_through_envoy.rs",
     "tests/tests/bytes.rs",
     "tests/tests/concurrency.rs",
@@ -62,7 +62,6 @@ const OF_THE_FILTER: [&str; 22] = [
     "tests/tests/shared_caches.rs",
     "tests/tests/streams.rs",
     "tests/tests/tracing.rs",
-    "tests/tests/two_applications.rs",
     "tests/tests/two_users.rs",
     "tests/tests/workers.rs",
 ];
