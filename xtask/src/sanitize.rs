@@ -58,8 +58,8 @@ const TOOLS: [Tool; 3] = [
         name: "miri",
         what: "Miri",
         needs: &["miri", "rust-src"],
-        leaves_out: "the tests of core and shell, which take hours and have no unsafe code; the test of leaders, whose rounds \
-                     take a minute each; leaks, since the module's thread never ends: LeakSanitizer finds them; ticks \
+        leaves_out: "the tests of core and shell, which take hours and have no unsafe code; the tests of leaders and of a \
+                     thousand routes, which take many minutes; leaks, since the module's thread never ends: LeakSanitizer finds them; ticks \
                      of that thread, which are slower than their period",
         command: |_| {
             let mut tests = cargo(&["miri", "test"]);

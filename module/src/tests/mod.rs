@@ -44,7 +44,7 @@ fn plan(worker: usize, token: &str) -> Plan {
         has_body: false,
         upstream: Upstream::AtOnce,
         metadata: [Vec::new(), Vec::new()],
-        route: "api",
+        route: "api".to_owned(),
         is_traced: false,
         fault: None,
     }

@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     /// that served it.
     pub(crate) metadata: [Vec<(&'static str, &'static str)>; 2],
     /// The name of its route.
-    pub(crate) route: &'static str,
+    pub(crate) route: String,
     /// Whether Envoy traces it.
     pub(crate) is_traced: bool,
     /// What goes wrong in Envoy.
