@@ -37,7 +37,7 @@ pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec
     let unknown = names.iter().find(|name| {
         !programs
             .iter()
-            .any(|(binary, tests)| binary.name.contains(**name) || tests.iter().any(|test| test.contains(**name)))
+            .any(|(binary, tests)| selects_any(&binary.name, tests, name))
     });
     if let Some(unknown) = unknown {
         return Err(format!(
@@ -51,16 +51,22 @@ pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec
         let tests = (!is_everything).then_some(tests);
         Some(Selected { binary, names, tests })
     });
-    Ok(selected.filter(|selected| selected.has_tests_without(&[])).collect())
+    Ok(selected.collect())
+}
+
+/// Whether a test has this name, or one is in a file that has it.
+fn selects_any(file: &str, tests: &[String], name: &str) -> bool {
+    tests.iter().any(|test| file.contains(name) || test.contains(name))
 }
 
 /// The arguments of a test program; `None` if it has none of the tests.
 fn arguments<'a>(file: &str, tests: &[String], names: &[&'a str]) -> Option<Vec<&'a str>> {
-    if names.is_empty() || names.iter().any(|name| file.contains(name)) {
+    if names.is_empty() {
         return Some(Vec::new());
     }
-    let has_one = tests.iter().any(|test| names.iter().any(|name| test.contains(name)));
-    has_one.then(|| names.to_vec())
+    let has_one = names.iter().any(|name| selects_any(file, tests, name));
+    let is_whole = names.iter().any(|name| file.contains(name));
+    has_one.then(|| if is_whole { Vec::new() } else { names.to_vec() })
 }
 
 #[cfg(test)]
@@ -76,5 +82,8 @@ mod tests {
         assert_eq!(of(&["chart_pods", "a_test"]), Some(vec![]));
         assert_eq!(of(&["a_test", "elsewhere"]), Some(vec!["a_test", "elsewhere"]));
         assert_eq!(of(&["elsewhere"]), None);
+        // A file whose tests run only if they are asked for.
+        assert_eq!(arguments("tests/tests/chart_pods.rs", &[], &["chart_pods"]), None);
+        assert!(!selects_any("tests/tests/chart_pods.rs", &[], "chart_pods"));
     }
 }
