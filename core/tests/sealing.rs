@@ -58,6 +58,8 @@ fn what_was_sealed_opens_with_its_session_and_times() {
 
 const VERSION_2: &str = "Ahw_FVgJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQnC7XVC92_wlSOXAHYg9mWyvGaeNX3raaj7POawbvKE2t18DbHggdVOGYiKnMRqS48EPQVZrLonIKXoZmXJAg8EZbswowo";
 
+const VERSION_4: &str = "BBw_FVgJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQnC7XVC92_wlSOXAHYg9mWyvGaeNX3raaj7POawbvKE2t18DbHggdVOGYiKnMRqS48EPQVZrFqNvSmCqDnQoSd4EQ26OCs";
+
 const VERSION_3: &str = "Axw_FVgJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQnC7XVC92_wlSOXAHYg9mWyvGaeNX3raaj7POawbvKE2t18DbHggdVOGYiKnMRqS48EPQVZrMrr5RgEu3_NTXzuc43zmHo";
 
 /// Recorded once from this implementation: cookies in browsers must open after an upgrade.
@@ -73,14 +75,19 @@ fn the_form_of_version_2_does_not_change() {
 
 /// As above. Software that knows no binding opens no such value.
 #[test]
-fn the_form_of_version_3_does_not_change() {
+fn the_forms_of_versions_3_and_4_do_not_change() {
     let (sealer, content) = (sealer(KEY_1), content(b"value"));
-    let text = sealer
-        .seal_in(Binding::Bound, Purpose::Csrf, &content, [9; NONCE_BYTES])
-        .unwrap();
-    let bytes = base64url::decode(text.as_bytes()).unwrap();
-    assert_eq!((bytes[0], bytes.len()), (3, 1 + 4 + NONCE_BYTES + 8 + 8 + 32 + 5 + 16));
-    assert_eq!(text, VERSION_3);
+    for (binding, version, recorded) in [(Binding::Bound, 3, VERSION_3), (Binding::Provisional, 4, VERSION_4)] {
+        let text = sealer
+            .seal_in(binding, Purpose::Csrf, &content, [9; NONCE_BYTES])
+            .unwrap();
+        let bytes = base64url::decode(text.as_bytes()).unwrap();
+        assert_eq!(
+            (bytes[0], bytes.len()),
+            (version, 1 + 4 + NONCE_BYTES + 8 + 8 + 32 + 5 + 16)
+        );
+        assert_eq!(text, recorded);
+    }
 }
 
 #[test]
@@ -91,20 +98,26 @@ fn a_value_of_a_bound_session_opens_only_for_who_asks_for_its_proof_and_its_vers
             .seal_in(binding, Purpose::AccessToken, &content, [9; NONCE_BYTES])
             .unwrap()
     };
-    let (bound, unbound) = (seal(Binding::Bound), seal(Binding::Unbound));
-    assert_eq!(open_error(&sealer, bound.as_bytes()), OpenError::Malformed);
-    for (text, binding) in [(&bound, Binding::Bound), (&unbound, Binding::Unbound)] {
+    let [unbound, bound, provisional] = [Binding::Unbound, Binding::Bound, Binding::Provisional].map(seal);
+    for refused in [&bound, &provisional] {
+        assert_eq!(open_error(&sealer, refused.as_bytes()), OpenError::Malformed);
+    }
+    for (text, binding) in [
+        (&bound, Binding::Bound),
+        (&unbound, Binding::Unbound),
+        (&provisional, Binding::Provisional),
+    ] {
         let opened = sealer.open_in_any(Purpose::AccessToken, text.as_bytes(), NOW).unwrap();
         assert_eq!((&**opened.value, opened.binding), (&b"value"[..], binding));
-        let mut bytes = base64url::decode(text.as_bytes()).unwrap();
-        bytes[0] = 5 - bytes[0];
-        let changed = base64url::encode(&bytes);
-        assert!(
-            sealer
-                .open_in_any(Purpose::AccessToken, changed.as_bytes(), NOW)
-                .is_err()
-        );
-        assert!(sealer.open(Purpose::AccessToken, changed.as_bytes(), NOW).is_err());
+        let bytes = base64url::decode(text.as_bytes()).unwrap();
+        for version in (1..=5).filter(|version| *version != bytes[0]) {
+            let mut bytes = bytes.clone();
+            bytes[0] = version;
+            let changed = base64url::encode(&bytes);
+            let changed = changed.as_bytes();
+            assert!(sealer.open_in_any(Purpose::AccessToken, changed, NOW).is_err());
+            assert!(sealer.open(Purpose::AccessToken, changed, NOW).is_err());
+        }
     }
     assert_eq!(
         sealer

@@ -5,8 +5,9 @@
 //! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big-endian. The associated
 //! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie can be opened in place of another.
 //!
-//! Version 3 is version 2 with `0x03` in both places. It is for the cookies of sessions that are bound to a device. Software
-//! that knows no binding opens none of them, and so never accepts such a session without the device's proof.
+//! Version 3 is version 2 with `0x03` in both places. It is for the cookies of sessions that are bound to a device. Version 4
+//! has `0x04` there, for those of sessions that the browser may still bind. Software that knows no binding opens none of
+//! them, and so never accepts such a session without the device's proof.
 //!
 //! Version 1 is only read, and only if it is enabled: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM without
 //! associated data. Such a value has no purpose, no expiry and no session: it can be opened in place of any cookie.
@@ -33,12 +34,17 @@ pub const MAX_SEALED_BYTES: usize = 64 * 1024;
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
 const VERSION_3: u8 = 3;
+const VERSION_4: u8 = 4;
 
-/// Whether a sealed value is of a session that is bound to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a sealed value is of a session that is bound to a device. In order: of the cookies of one session, the greatest
+/// counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binding {
     /// It is not bound: versions 1 and 2.
     Unbound,
+    /// It was not bound when the value was sealed, and the browser might bind it: version 4. The service knows whether it
+    /// did. Elsewhere such a value counts as unbound, so it must expire soon.
+    Provisional,
     /// It is bound: version 3.
     Bound,
 }
@@ -47,6 +53,7 @@ impl Binding {
     const fn version(self) -> u8 {
         match self {
             Self::Unbound => VERSION_2,
+            Self::Provisional => VERSION_4,
             Self::Bound => VERSION_3,
         }
     }
@@ -77,7 +84,7 @@ pub struct Opened {
     pub expires_at: u64,
     /// The fingerprint of the key that opened it.
     pub key_id: KeyId,
-    /// Whether it is of a session that is bound to a device.
+    /// The binding of its session, as it was when the value was sealed.
     pub binding: Binding,
 }
 
@@ -144,7 +151,7 @@ impl Sealer {
         self.seal_in(Binding::Unbound, purpose, content, nonce)
     }
 
-    /// Seals a value of a session that is bound to a device, or is not.
+    /// Seals a value of a session with this binding.
     ///
     /// # Errors
     /// As [`Sealer::seal`].
@@ -173,8 +180,8 @@ impl Sealer {
         }
     }
 
-    /// Opens a cookie's value at the time `now`, in seconds since 1970. A value of a session that is bound to a device does not
-    /// open: see [`Sealer::open_in_any`].
+    /// Opens a cookie's value at the time `now`, in seconds since 1970. A value of a session that is bound to a device, or may
+    /// be, does not open: see [`Sealer::open_in_any`].
     ///
     /// # Errors
     /// See [`OpenError`]; [`OpenError::Expired`] only for an authentic value.
@@ -182,7 +189,8 @@ impl Sealer {
         unexpired(self.open_even_expired(purpose, cookie_value)?, now)
     }
 
-    /// Like [`Sealer::open`], also for a value of a session that is bound to a device: the caller must require its proof.
+    /// Like [`Sealer::open`], also for a value of a session that is bound to a device, or may be: the caller must require the
+    /// proof of a bound one.
     ///
     /// # Errors
     /// As [`Sealer::open`].
@@ -199,12 +207,12 @@ impl Sealer {
         let opened = self.open_even_expired_in_any(purpose, cookie_value)?;
         match opened.binding {
             Binding::Unbound => Ok(opened),
-            Binding::Bound => Err(OpenError::Malformed),
+            Binding::Provisional | Binding::Bound => Err(OpenError::Malformed),
         }
     }
 
-    /// Like [`Sealer::open_even_expired`], also for a value of a session that is bound to a device: the caller must require its
-    /// proof.
+    /// Like [`Sealer::open_even_expired`], also for a value of a session that is bound to a device, or may be: the caller must
+    /// require the proof of a bound one.
     ///
     /// # Errors
     /// As [`Sealer::open_even_expired`].
@@ -216,12 +224,13 @@ impl Sealer {
         match bytes.split_first() {
             Some((&VERSION_2, rest)) => self.open_v2(Binding::Unbound, purpose, rest),
             Some((&VERSION_3, rest)) => self.open_v2(Binding::Bound, purpose, rest),
+            Some((&VERSION_4, rest)) => self.open_v2(Binding::Provisional, purpose, rest),
             Some((&VERSION_1, rest)) if self.accept_v1 => self.open_v1(rest),
             _ => Err(OpenError::Malformed),
         }
     }
 
-    /// Versions 2 and 3.
+    /// Versions 2, 3 and 4.
     fn open_v2(&self, binding: Binding, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
         let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(OpenError::Malformed)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Malformed)?;

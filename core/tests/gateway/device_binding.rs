@@ -1,7 +1,7 @@
 //! Sessions that are bound to a device: nothing of them counts without the proof of its key.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::Binding::{self, Bound, Unbound};
+use bff_core::cookie::seal::Binding::{self, Bound, Provisional, Unbound};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::Counter;
@@ -96,6 +96,20 @@ fn the_proof_of_another_session_or_purpose_or_of_no_bound_session_is_none() {
         assert_eq!(
             get(&mut gateway, &cookies.map(String::as_str), NOW),
             Ok("Bearer token".to_owned())
+        );
+    }
+}
+
+/// The service knows whether it is bound meanwhile. A gateway does not, so its access token cookie ends soon.
+#[test]
+fn a_provisional_session_needs_no_proof() {
+    let mut gateway = gateway(json!({"phantom_token": null}));
+    let token = access_token(Provisional, SESSION);
+    for other in ["", &proof(Bound, SESSION, NOW - 1), &proof(Bound, SESSION, NOW + 100)] {
+        assert_eq!(
+            get(&mut gateway, &[&token, other], NOW),
+            Ok("Bearer token".to_owned()),
+            "{other}"
         );
     }
 }
