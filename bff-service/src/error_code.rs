@@ -41,6 +41,10 @@ pub enum ErrorCode {
     SessionExpired,
     /// The authorization server requires the user to sign in.
     LoginRequired,
+    /// The session is bound to a device, and the request lacks the proof of its key.
+    DeviceBindingRequired,
+    /// The browser must sign the challenge of the response with the device's key.
+    DeviceChallenge,
     /// The request is a prefetch of something that must not happen before the user navigates.
     Prefetch,
     /// The path is unknown.
@@ -70,6 +74,8 @@ impl ErrorCode {
             | Self::TokenExpired
             | Self::SessionExpired
             | Self::LoginRequired
+            | Self::DeviceBindingRequired
+            | Self::DeviceChallenge
             | Self::Prefetch
             | Self::NotFound
             | Self::MethodNotAllowed => None,
@@ -118,6 +124,8 @@ impl ErrorCode {
             Self::TokenExpired => (401, "token_expired", "The access token has expired"),
             Self::SessionExpired => (401, "session_expired", "The session has expired"),
             Self::LoginRequired => (401, "login_required", "The user has to sign in"),
+            Self::DeviceBindingRequired => Shared::DeviceBindingRequired.row(),
+            Self::DeviceChallenge => (403, "device_challenge", "The browser has to sign the challenge"),
             Self::Prefetch => (503, "prefetch_refused", "This endpoint must not be prefetched"),
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
@@ -144,6 +152,8 @@ mod tests {
             (R::TokenExpired, 401, "token_expired"),
             (R::SessionExpired, 401, "session_expired"),
             (R::LoginRequired, 401, "login_required"),
+            (R::DeviceBindingRequired, 401, "device_binding_required"),
+            (R::DeviceChallenge, 403, "device_challenge"),
             (R::NotFound, 404, "not_found"),
             (R::MethodNotAllowed, 405, "method_not_allowed"),
         ];

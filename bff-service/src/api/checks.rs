@@ -3,15 +3,20 @@
 use crate::error_code::ErrorCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Opened;
 use bff_core::request::origin::{self, CallerOrigin, OriginError, WithoutOrigin};
 use bff_core::request::trusted_origins::TrustedOrigins;
 use bff_core::request::values::Values;
 use bff_core::session::csrf::{self, CsrfError};
 
+use super::call::Call;
 use super::error::{ApiError, Reason};
 use crate::session::cookies::request::{CookieError, RequestCookies};
+use crate::session::cookies::response::SetCookies;
 use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{NoSession, RequestSession};
+use crate::session::device_binding::decisions::Undecided;
+use crate::session::device_binding::standing::Standing;
 
 /// Headers in which browsers mark a prefetch. The second one is that of older browsers.
 const PREFETCH_HEADERS: [HeaderName; 2] = [
@@ -19,6 +24,7 @@ const PREFETCH_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("purpose"),
 ];
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The Origin of the request.
 pub(super) fn caller_origin<'r>(headers: &'r HeaderMap, trusted: &TrustedOrigins) -> CallerOrigin<'r> {
@@ -49,6 +55,30 @@ pub(super) fn untrusted_origin(headers: &HeaderMap) -> ApiError {
         Values::Absent | Values::Repeated => format!("{details}: the header is repeated"),
     };
     ApiError::unauthorized(why).because(Reason::Origin)
+}
+
+/// Checks that the browser itself sent the request, by its Fetch Metadata: `no-cors`, in which a script cannot send the headers
+/// of these endpoints, and `same-origin`. If `is_site_wide`, also `same-site`: the browser sends the request for the site.
+/// Earlier versions of browsers with this feature send neither Fetch Metadata nor an Origin, and a script's POST has an Origin.
+pub(super) fn check_browser(headers: &HeaderMap, is_site_wide: bool) -> Result<(), ApiError> {
+    if [SEC_FETCH_SITE, SEC_FETCH_MODE, ORIGIN]
+        .iter()
+        .all(|name| !headers.contains_key(name))
+    {
+        return Ok(());
+    }
+    let is = |name: HeaderName, value: &str| match Values::of(headers.get_all(&name)) {
+        Values::Single(line) => line.as_bytes() == value.as_bytes(),
+        Values::Absent | Values::Repeated => false,
+    };
+    let is_of_site = is(SEC_FETCH_SITE, "same-origin") || is_site_wide && is(SEC_FETCH_SITE, "same-site");
+    match is_of_site && is(SEC_FETCH_MODE, "no-cors") {
+        true => Ok(()),
+        false => {
+            let failure = ApiError::unauthorized("the request is not one of the browser itself");
+            Err(failure.because(Reason::FetchMetadata))
+        }
+    }
 }
 
 /// Checks that the request is a top-level navigation: not a background request of a page, and not for a frame or an
@@ -88,8 +118,53 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// Returns the session that a request acts on.
-pub(super) fn require_session(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
+/// Returns the session that a request acts on, and the standing of the request.
+pub(super) async fn require_session(call: &Call<'_>) -> Result<(RequestSession, Standing), ApiError> {
+    let session = require_even_unproven(&call.cookies)?;
+    match standing(call, &session).await? {
+        Some(standing) => Ok((session, standing)),
+        None => Err(unproven(call, &session, ErrorCode::DeviceBindingRequired)),
+    }
+}
+
+/// The error for a request of a bound session without a valid proof. The response clears the cookie, so that the browser gets
+/// a new proof before its next request.
+pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: ErrorCode) -> ApiError {
+    let error = session.proof.as_ref().err().unwrap_or(&CookieError::Missing);
+    let name = call.cookies.settings().name(Purpose::DeviceBinding);
+    let why = format!("the session is bound to a device, and the cookie {name} {error}");
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    set_cookies.clear_if_sent(Purpose::DeviceBinding);
+    ApiError::new(error_code, why)
+        .because(Reason::DeviceProof)
+        .with_cookies(set_cookies.into_lines())
+}
+
+/// The standing of a request of this session; `None` without a proof that it needs.
+pub(super) async fn standing(call: &Call<'_>, session: &RequestSession) -> Result<Option<Standing>, ApiError> {
+    let decisions = &call.worker.application.binding_decisions;
+    let standing = Standing::of(decisions, session, call.now).await;
+    standing.map_err(undecided)
+}
+
+/// The error if it is unknown whether a session is bound.
+pub(super) fn undecided(why: Undecided) -> ApiError {
+    match why {
+        Undecided::Unavailable => ApiError::new(
+            ErrorCode::RefreshUnavailable,
+            "Redis is unavailable, or the list of decisions is full, and the session may have been bound to a device: the \
+             session stays as it is",
+        ),
+        Undecided::Lost => {
+            let why = "it is no longer known whether the session was bound to a device, since it began before the service \
+                       started, or before Redis was away";
+            ApiError::new(ErrorCode::SessionExpired, why).because(Reason::SessionExpired)
+        }
+    }
+}
+
+/// Returns the session of a request, which may lack the proof of the device.
+pub(super) fn require_even_unproven(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
     RequestSession::of(cookies).map_err(|why| match why {
         NoSession::Nobody(error) => cookie_error(cookies.settings(), Purpose::Csrf, &error),
         NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
@@ -132,6 +207,11 @@ pub(super) fn require<'s, T>(
     cookie: &'s Result<T, CookieError>,
 ) -> Result<&'s T, ApiError> {
     cookie.as_ref().map_err(|error| cookie_error(settings, purpose, error))
+}
+
+/// The value of a cookie, if it is UTF-8.
+pub(super) fn text(opened: &Opened) -> Option<String> {
+    std::str::from_utf8(&opened.value).ok().map(str::to_owned)
 }
 
 /// The error for a cookie that cannot be used.

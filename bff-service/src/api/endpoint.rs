@@ -3,7 +3,8 @@
 use actix_web::http::Method;
 
 use super::body::BodyKind;
-use crate::config::Config;
+use crate::config::{Config, DeviceBinding};
+use crate::session::device_binding::instructions::{REFRESH_PATH, REGISTRATION_PATH};
 
 /// An endpoint of the service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +37,10 @@ pub(super) enum Endpoint {
     FrontchannelLogout,
     /// `GET /jwks`
     Jwks,
+    /// `POST /dbsc/register`
+    DeviceRegistration,
+    /// `POST /dbsc/refresh`
+    DeviceProof,
 }
 
 /// The caller of an endpoint, which decides how a request is authenticated.
@@ -45,13 +50,15 @@ pub(super) enum Caller {
     Page,
     /// The browser, by a navigation.
     Navigation,
+    /// The browser itself, by a request that no script can send.
+    Browser,
     /// The authorization server, or a frame of it in the browser: the parameters prove the caller, except at `/jwks`,
     /// which is public.
     AuthorizationServer,
 }
 
 /// Every endpoint: path, method, name in metrics and in the log, caller. The endpoints of one path are adjacent.
-pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 14] = [
+pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 16] = [
     (
         "/login/start",
         Method::POST,
@@ -108,6 +115,20 @@ pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 14] = [
         Caller::AuthorizationServer,
         Endpoint::Jwks,
     ),
+    (
+        REGISTRATION_PATH,
+        Method::POST,
+        "device_registration",
+        Caller::Browser,
+        Endpoint::DeviceRegistration,
+    ),
+    (
+        REFRESH_PATH,
+        Method::POST,
+        "device_proof",
+        Caller::Browser,
+        Endpoint::DeviceProof,
+    ),
 ];
 
 /// The optional endpoints of an application.
@@ -119,6 +140,8 @@ pub(super) struct Offered {
     pub(super) keys: bool,
     /// `/frontchannel-logout`.
     pub(super) frontchannel_logout: bool,
+    /// `/dbsc/register`. Sessions that are bound already continue without it.
+    pub(super) device_registration: bool,
 }
 
 impl Offered {
@@ -128,6 +151,7 @@ impl Offered {
             navigation: config.navigation_redirect_uri().is_some(),
             keys: !config.client_keys().signing.is_empty(),
             frontchannel_logout: config.client.frontchannel_logout,
+            device_registration: config.session.device_binding != DeviceBinding::Off,
         }
     }
 
@@ -137,6 +161,7 @@ impl Offered {
             Endpoint::Login | Endpoint::Callback | Endpoint::LogoutByNavigation => self.navigation,
             Endpoint::Jwks => self.keys,
             Endpoint::FrontchannelLogout => self.frontchannel_logout,
+            Endpoint::DeviceRegistration => self.device_registration,
             Endpoint::LoginStart
             | Endpoint::LoginEnd
             | Endpoint::UserInfo
@@ -145,7 +170,8 @@ impl Offered {
             | Endpoint::Touch
             | Endpoint::Logout
             | Endpoint::Session
-            | Endpoint::BackchannelLogout => true,
+            | Endpoint::BackchannelLogout
+            | Endpoint::DeviceProof => true,
         }
     }
 }
@@ -227,7 +253,9 @@ impl Endpoint {
             | Endpoint::Callback
             | Endpoint::LogoutByNavigation
             | Endpoint::BackchannelLogout
-            | Endpoint::FrontchannelLogout => false,
+            | Endpoint::FrontchannelLogout
+            | Endpoint::DeviceRegistration
+            | Endpoint::DeviceProof => false,
         }
     }
 
@@ -247,7 +275,9 @@ impl Endpoint {
             | Endpoint::Callback
             | Endpoint::LogoutByNavigation
             | Endpoint::FrontchannelLogout
-            | Endpoint::Jwks => BodyKind::Json,
+            | Endpoint::Jwks
+            | Endpoint::DeviceRegistration
+            | Endpoint::DeviceProof => BodyKind::Json,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error_code::ErrorCode;
+use actix_web::http::header::{HeaderName, RETRY_AFTER};
 use bff_core::error_body::error_body;
 
 use crate::oauth::OAuthError;
@@ -43,6 +44,12 @@ pub(super) enum Reason {
     IdToken,
     /// The logout token is invalid.
     LogoutToken,
+    /// The session is bound to a device, and the request lacks the proof of its key.
+    DeviceProof,
+    /// The registration of a device's key, or a new proof of it, is invalid.
+    DeviceKey,
+    /// Another key was registered for the session before.
+    DeviceKeyRepeated,
 }
 
 impl Reason {
@@ -62,6 +69,9 @@ impl Reason {
             Reason::LoginUnknown => "login_unknown",
             Reason::IdToken => "id_token",
             Reason::LogoutToken => "logout_token",
+            Reason::DeviceProof => "device_proof",
+            Reason::DeviceKey => "device_key",
+            Reason::DeviceKeyRepeated => "device_key_repeated",
         }
     }
 }
@@ -75,6 +85,8 @@ pub(super) struct ApiError {
     oauth_error: Option<String>,
     why: Cow<'static, str>,
     set_cookies: Vec<String>,
+    /// A further header of the response.
+    header: Option<Box<(HeaderName, String)>>,
 }
 
 impl ApiError {
@@ -86,6 +98,7 @@ impl ApiError {
             oauth_error: None,
             why: why.into(),
             set_cookies: Vec::new(),
+            header: None,
         }
     }
 
@@ -137,6 +150,20 @@ impl ApiError {
         ApiError { set_cookies, ..self }
     }
 
+    /// Adds a header to the response.
+    pub(super) fn with_header(self, name: HeaderName, value: String) -> ApiError {
+        ApiError {
+            header: Some(Box::new((name, value))),
+            ..self
+        }
+    }
+
+    /// The header for the response: the added one, or otherwise `Retry-After` if the error code has one.
+    pub(super) fn take_header(&mut self) -> Option<(HeaderName, String)> {
+        let retry_after = || Some((RETRY_AFTER, self.error_code.retry_after()?.to_string()));
+        self.header.take().map(|header| *header).or_else(retry_after)
+    }
+
     /// Whether the same request may succeed later.
     pub(super) fn is_temporary(&self) -> bool {
         self.is_from_authorization_server() || self.error_code == ErrorCode::RefreshUnavailable
@@ -148,6 +175,16 @@ impl ApiError {
             self.error_code,
             ErrorCode::AuthorizationServerError | ErrorCode::AuthorizationServerBusy { .. }
         )
+    }
+
+    /// Whether cookies of different sessions are the reason.
+    pub(super) fn has_mixed_cookies(&self) -> bool {
+        self.reason == Some(Reason::CookiesMixed)
+    }
+
+    /// Whether the request was refused. A challenge is a part of getting a proof.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.error_code != ErrorCode::DeviceChallenge
     }
 
     /// The error code.

@@ -38,7 +38,9 @@ pub(super) fn record(
     let failure = result.as_ref().err();
     count(application, name, failure, time);
     let failure = failure?;
-    log_rejection(name, failure);
+    if failure.is_refusal() {
+        log_rejection(name, failure);
+    }
     Some(failure.error_code().code())
 }
 
@@ -49,6 +51,9 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
         return metrics.count_request(endpoint, "ok", time);
     };
     metrics.count_request(endpoint, failure.error_code().code(), time);
+    if !failure.is_refusal() {
+        return;
+    }
     metrics.count_rejection(endpoint, failure.reason());
     if failure.is_from_authorization_server() {
         metrics.count_authorization_server_failure();

@@ -4,10 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+    SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
-use crate::error_code::ErrorCode;
 use bff_core::request::origin::CallerOrigin;
 
 use super::cors;
@@ -16,31 +15,36 @@ use super::success::{Content, Success};
 
 /// Builds the response to a request of this origin.
 pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Success, ApiError>) -> HttpResponse {
-    let (status, kind, body, further, set_cookies) = match result {
-        Ok(Success { content, set_cookies }) => {
-            let (status, kind, body, further) = parts(content);
-            (status, kind, body, further, set_cookies)
+    let (status, kind, body, headers, set_cookies) = match result {
+        Ok(Success {
+            content,
+            set_cookies,
+            header,
+        }) => {
+            let (status, kind, body, own) = parts(content);
+            (status, kind, body, [own, header], set_cookies)
         }
-        Err(failure) => {
+        Err(mut failure) => {
             let status = StatusCode::from_u16(failure.error_code().status());
-            let further = retry_after(failure.error_code());
+            let header = failure.take_header();
             let (body, set_cookies) = failure.into_parts();
             let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Some(JSON), body, further, set_cookies)
+            (status, Some(JSON), body, [header, None], set_cookies)
         }
     };
     let mut response = match kind {
         Some(_) => HttpResponse::build(status).body(body),
         None => HttpResponse::build(status).finish(),
     };
+    let further = headers.into_iter().flatten();
     let headers = response.headers_mut();
     if let Some(kind) = kind {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }
-    if let Some((name, value)) = further {
+    for (name, value) in further {
         match HeaderValue::try_from(value) {
             Ok(value) => headers.insert(name, value),
-            // URLs are ASCII, without line breaks.
+            // URLs and challenges are ASCII, without line breaks.
             Err(error) => {
                 log::error!("setting the response header {name} failed: {error}");
                 return HttpResponse::InternalServerError().finish();
@@ -68,11 +72,6 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Success, ApiError
 }
 
 const JSON: &str = "application/json";
-
-/// The `Retry-After` header of an error, if any.
-fn retry_after(code: ErrorCode) -> Option<(HeaderName, String)> {
-    Some((RETRY_AFTER, code.retry_after()?.to_string()))
-}
 
 type Parts = (StatusCode, Option<&'static str>, String, Option<(HeaderName, String)>);
 

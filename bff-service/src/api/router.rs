@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::error_code::ErrorCode;
-use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderValue};
+use actix_web::http::header::{ALLOW, COOKIE, CROSS_ORIGIN_RESOURCE_POLICY, HOST, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use bff_core::request::origin::CallerOrigin;
 
 use super::call::{Call, Worker};
-use super::checks::{caller_origin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
+use super::checks::{
+    caller_origin, check_browser, check_navigation, check_not_prefetch, check_origin, untrusted_origin,
+};
 use super::endpoint::{Caller, Endpoint, Offered, Route};
 use super::error::ApiError;
 use super::record::{count, end_span, log_rejection, record};
@@ -23,6 +25,7 @@ use super::{body, cors, endpoints};
 use crate::clock;
 use crate::session::cookies::request::{Place, RequestCookies};
 use crate::session::cookies::response::SetCookies;
+use crate::session::device_binding::instructions::{WELL_KNOWN_PATH, registering_origins};
 use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 
@@ -77,8 +80,23 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
         .max_by_key(|worker| worker.application.routing.has_hosts())
 }
 
+/// The document at a well-known path, which belongs to no application. It is neither counted nor logged.
+fn well_known(workers: &[Worker], request: &HttpRequest) -> Option<serde_json::Value> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        WELL_KNOWN_PATH if is_read => {
+            let configs = workers.iter().map(|worker| &*worker.application.config);
+            registering_origins(configs, host_of(request))
+        }
+        _ => None,
+    }
+}
+
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let began = Instant::now();
+    if let Some(document) = well_known(workers, request) {
+        return respond(CallerOrigin::Absent, Ok(Success::json(document)));
+    }
     let Some(worker) = find(workers, request) else {
         let failure = ApiError::new(ErrorCode::NotFound, "no application serves this host and path");
         log_rejection("unknown", &failure);
@@ -105,9 +123,19 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let endpoint = route
         .as_ref()
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
+    // No page reads these responses (no CORS headers), and no other site can embed them (Cross-Origin-Resource-Policy).
+    let is_for_browser = endpoint.is_some_and(|endpoint| endpoint.caller() == Caller::Browser);
+    let origin = match is_for_browser {
+        true => CallerOrigin::Absent,
+        false => origin,
+    };
     let error = record(application, endpoint, &result, began.elapsed());
     let is_not_allowed = matches!(&result, Err(failure) if failure.error_code() == ErrorCode::MethodNotAllowed);
     let mut response = respond(origin, result);
+    if is_for_browser {
+        let policy = HeaderValue::from_static("same-origin");
+        response.headers_mut().insert(CROSS_ORIGIN_RESOURCE_POLICY, policy);
+    }
     if let Some(route) = &route {
         if is_not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
             response.headers_mut().insert(ALLOW, methods);
@@ -150,6 +178,12 @@ async fn dispatch(
             return Err(untrusted_origin(headers));
         }
         Caller::AuthorizationServer => {}
+        Caller::Browser => {
+            // The browser's Origin is that of the service, which need not be trusted.
+            // A script cannot name a session: `Sec-Secure-Session-Id` is a forbidden request header.
+            let is_site_wide = endpoint == Some(Endpoint::DeviceProof) && worker.application.cookies.domain.is_some();
+            check_browser(headers, is_site_wide)?;
+        }
     }
     if route.is_none() {
         return Err(ApiError::new(ErrorCode::NotFound, "unknown endpoint"));
@@ -181,17 +215,19 @@ async fn dispatch(
         Endpoint::LoginStart => Box::pin(endpoints::login_start::handle(call)).await,
         Endpoint::LoginEnd => Box::pin(endpoints::login_end::handle(call)).await,
         Endpoint::UserInfo => Box::pin(endpoints::user_info::handle(call)).await,
-        Endpoint::Claims => endpoints::claims::handle(&call),
+        Endpoint::Claims => endpoints::claims::handle(call).await,
         Endpoint::Refresh => Box::pin(endpoints::refresh::handle(call)).await,
-        Endpoint::Touch => endpoints::touch::handle(&call),
+        Endpoint::Touch => endpoints::touch::handle(call).await,
         Endpoint::Logout => Box::pin(endpoints::logout::handle(call)).await,
-        Endpoint::Session => endpoints::session::handle(&call),
+        Endpoint::Session => endpoints::session::handle(call).await,
         Endpoint::Login => Box::pin(endpoints::navigation::login(call)).await,
         Endpoint::Callback => Box::pin(endpoints::navigation::callback(call)).await,
         Endpoint::LogoutByNavigation => Box::pin(endpoints::navigation::logout(call)).await,
         Endpoint::BackchannelLogout => Box::pin(endpoints::backchannel_logout::handle(call)).await,
         Endpoint::FrontchannelLogout => endpoints::frontchannel_logout::handle(call).await,
         Endpoint::Jwks => Ok(endpoints::jwks::handle(&call)),
+        Endpoint::DeviceRegistration => Box::pin(endpoints::device_registration::handle(call)).await,
+        Endpoint::DeviceProof => Box::pin(endpoints::device_proof::handle(call)).await,
     };
     if is_head {
         return result

@@ -1,5 +1,6 @@
 //! Successful responses.
 
+use actix_web::http::header::HeaderName;
 use serde_json::Value;
 
 /// The content of a response.
@@ -23,6 +24,8 @@ pub(super) struct Success {
     pub(super) content: Content,
     /// `Set-Cookie` lines.
     pub(super) set_cookies: Vec<String>,
+    /// A further header of the response.
+    pub(super) header: Option<(HeaderName, String)>,
 }
 
 impl Success {
@@ -30,12 +33,25 @@ impl Success {
     pub(super) fn json(value: Value) -> Success {
         Success {
             content: Content::Json(value),
-            set_cookies: Vec::new(),
+            ..Success::default()
+        }
+    }
+
+    /// HTTP 302 to this URL.
+    pub(super) fn redirect(url: String) -> Success {
+        Success {
+            content: Content::Redirect(url),
+            ..Success::default()
         }
     }
 
     /// Adds cookies to the response.
     pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> Success {
         Success { set_cookies, ..self }
+    }
+
+    /// Adds a header to the response.
+    pub(super) fn with_header(self, header: Option<(HeaderName, String)>) -> Success {
+        Success { header, ..self }
     }
 }

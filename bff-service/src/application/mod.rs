@@ -20,17 +20,22 @@ use zeroize::Zeroizing;
 use self::exchanges::Exchanges;
 use self::live_settings::LiveSettings;
 use self::routing::Routing;
-use crate::config::{Config, CookiePaths};
+use crate::clock;
+use crate::config::{Config, CookiePaths, DeviceBinding};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::exchange_times::ExchangeTimes;
+use crate::oauth::logout_token;
 use crate::random;
 use crate::session::cookies::settings::CookieSettings;
+use crate::session::device_binding::challenge::Challenges;
+use crate::session::device_binding::decisions::BindingDecisions;
+use crate::session::device_binding::{CHALLENGE_EXTRA_SECONDS, MIN_OFFER_SECONDS, REGISTRATION_SECONDS};
 use crate::session::ended;
 use crate::session::ended::redis_sync;
-use crate::session::ended::used_logout_tokens::LogoutTokens;
 use crate::session::fit;
 use crate::session::identity::{ReplicaId, Session, SessionLifetimes};
 use crate::session::logout_state::LogoutStates;
+use crate::session::one_time_ids::OneTimeIds;
 use crate::session::pending_logins::PendingLogin;
 use crate::session::redis::Redis;
 use crate::session::refresh::in_process::{InProcessRefreshStore, RefreshStoreLimits};
@@ -43,6 +48,12 @@ use crate::telemetry::metrics::Metrics;
 /// Assumed lifetime of an access token for which the authorization server states none, in seconds. No security depends
 /// on it: the API decides whether it accepts the token.
 const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
+
+/// How long the id of a used logout token is stored, in seconds: until the token is refused for its age, plus one minute of
+/// clock skew in each direction.
+const LOGOUT_TOKEN_SECONDS: u64 = logout_token::MAX_AGE_SECONDS + 120;
+/// The same for a used challenge, whose proof may be valid for 600 seconds.
+const MAX_CHALLENGE_SECONDS: u64 = 600 + CHALLENGE_EXTRA_SECONDS + 120;
 
 /// The parts of an application, built once from its configuration.
 pub struct Application {
@@ -65,7 +76,13 @@ pub struct Application {
     /// The ended sessions.
     pub ended: ended::List,
     /// The used logout tokens.
-    pub logout_tokens: LogoutTokens,
+    pub logout_tokens: OneTimeIds,
+    /// Which sessions are bound to a device.
+    pub binding_decisions: BindingDecisions,
+    /// The challenges that devices sign.
+    pub challenges: Challenges,
+    /// The used challenges.
+    pub used_challenges: OneTimeIds,
     /// Recognizes the browser's return from a logout.
     pub logout_states: LogoutStates,
     /// This process.
@@ -117,6 +134,7 @@ impl Application {
             endpoints_prefix: config.endpoints_prefix.clone(),
             former_paths: config.former_cookie_paths(),
             max_parts: config.max_cookie_parts,
+            binds_sessions: config.session.device_binding != DeviceBinding::Off,
         };
         let lifetimes = SessionLifetimes {
             absolute: config.session.max_lifetime_seconds,
@@ -178,7 +196,10 @@ impl Application {
             refreshes,
             exchanges: Arc::new(Exchanges::new(times)),
             ended,
-            logout_tokens: LogoutTokens::new(redis.clone()),
+            logout_tokens: OneTimeIds::new("logout-token", LOGOUT_TOKEN_SECONDS, redis.clone()),
+            binding_decisions: BindingDecisions::new(redis.clone(), clock::now()),
+            challenges: Challenges::new(cookie_keys.for_challenges()),
+            used_challenges: OneTimeIds::new("challenge", MAX_CHALLENGE_SECONDS, redis.clone()),
             logout_states: LogoutStates::new(cookie_keys.for_logouts()),
             live,
             replica: ReplicaId(number()?),
@@ -207,6 +228,15 @@ impl Application {
     /// lifetime in seconds, if the authorization server states one.
     pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
+    }
+
+    /// Whether a session that began at `started_at` may be bound to a device, if its tokens are written at `now` (both in
+    /// seconds since 1970).
+    pub fn can_bind(&self, started_at: u64, now: u64) -> bool {
+        let until = started_at.saturating_add(REGISTRATION_SECONDS);
+        self.config.session.device_binding == DeviceBinding::WhereSupported
+            && until >= now.saturating_add(MIN_OFFER_SECONDS)
+            && self.binding_decisions.has_room(now)
     }
 
     /// Checks whether new tokens of a session fit into its cookies.

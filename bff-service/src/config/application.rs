@@ -68,6 +68,8 @@ pub struct Config {
     warnings: Vec<String>,
     pub(super) proxy: Proxy,
     pub(super) has_shared_redirect_uri: bool,
+    /// The `endpoints_prefix` of each application of this service.
+    pub(super) all_endpoints_prefixes: Vec<String>,
 }
 
 impl Config {
@@ -87,6 +89,7 @@ impl Config {
         });
         match checked {
             Some((parsed, warnings)) if errors.is_empty() => Ok(Config {
+                all_endpoints_prefixes: vec![settings.endpoints_prefix.clone()],
                 demo: settings.demo,
                 endpoints_prefix: settings.endpoints_prefix,
                 hosts: settings.hosts,
@@ -205,6 +208,11 @@ impl Config {
         [Some(self.redirect_uri()), self.navigation_redirect_uri()]
             .into_iter()
             .flatten()
+    }
+
+    /// The `endpoints_prefix` of each application of this service.
+    pub fn endpoints_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.all_endpoints_prefixes.iter().map(String::as_str)
     }
 
     /// Whether another application has the same redirect URI and another issuer.

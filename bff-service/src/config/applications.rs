@@ -47,6 +47,7 @@ pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> R
     }
     errors.extend(check_isolation(&configs));
     mark_shared_redirect_uris(&mut configs);
+    share_endpoints_prefixes(&mut configs);
     match errors.is_empty() {
         true => Ok(configs),
         false => Err(ConfigError::new(errors)),
@@ -140,6 +141,16 @@ fn mark_shared_redirect_uris(configs: &mut [Config]) {
         config.has_shared_redirect_uri = of_all
             .iter()
             .any(|(issuer, uris)| *issuer != config.authorization_server.issuer && uris.iter().any(is_ours));
+    }
+}
+
+/// Tells each application the prefixes of all.
+fn share_endpoints_prefixes(configs: &mut [Config]) {
+    let mut all: Vec<String> = configs.iter().map(|config| config.endpoints_prefix.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    for config in configs {
+        config.all_endpoints_prefixes.clone_from(&all);
     }
 }
 

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use bff_core::cookie::names::NamePrefixes;
 
 use super::error::FieldError;
-use super::sections::Settings;
+use super::sections::{DeviceBinding, Settings};
 
 /// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.
 const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
 
 /// Checks `cookie_domain`, and warns about plain names and a Domain.
 pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
+    check_device_binding(settings, errors);
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
             "`cookie_hardening` is `none`, so a page of any sibling domain can set cookies with these names, and so sign a user \
@@ -42,6 +43,33 @@ pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings:
     }
 }
 
+/// Checks that a browser can know which requests need the proof of the device: those to one origin, or to a whole site.
+fn check_device_binding(settings: &Settings, errors: &mut Vec<FieldError>) {
+    if settings.session.device_binding == DeviceBinding::Off {
+        return;
+    }
+    let mut add_error = |what: &str| errors.push(FieldError::new("session.device_binding", what));
+    if settings.cookie_domain.is_some() {
+        if settings.hosts.is_empty() {
+            add_error(
+                "with `cookie_domain`, a browser must know which origins may register a key: write the hosts of the service in \
+                 `hosts`",
+            );
+        }
+        return;
+    }
+    let names: Vec<&str> = settings.hosts.iter().map(|host| without_port(host)).collect();
+    let has_two_ports = |(index, name): (usize, &&str)| {
+        let mut others = names.iter().skip(index + 1);
+        others.any(|other| other.eq_ignore_ascii_case(name))
+    };
+    if names.iter().enumerate().any(has_two_ports) {
+        add_error(
+            "two of `hosts` are one host with two ports, which share cookies but not the proof of the device: remove one of them",
+        );
+    }
+}
+
 fn check_domain(domain: &str) -> Result<(), String> {
     let is_label =
         |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -63,9 +91,17 @@ fn check_domain(domain: &str) -> Result<(), String> {
     }
 }
 
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // A colon inside the brackets of an IPv6 address does not precede a port.
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    }
+}
+
 /// Whether this host, with or without a port, may set cookies with this Domain.
-fn is_within(host: &str, domain: &str) -> bool {
-    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+pub fn is_within(host: &str, domain: &str) -> bool {
+    let name = without_port(host).to_ascii_lowercase();
     let domain = domain.to_ascii_lowercase();
     name.strip_suffix(&domain)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

@@ -45,6 +45,7 @@ mod validate;
 pub use self::application::Config;
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
+pub use self::cookie_scope::is_within;
 pub use self::error::{ConfigError, FieldError};
 pub use self::header_pattern::HeaderPattern;
 pub use self::load::{load, parse};
@@ -52,8 +53,8 @@ pub use self::load::{load, parse};
 pub use self::schema::schema;
 pub use self::secret::Secret;
 pub use self::sections::{
-    AssertionAudience, AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, Keys, Navigation,
-    Redis, ResponseMode, Server, Session, Settings, UserInfoSource,
+    AssertionAudience, AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, DeviceBinding, Keys,
+    Navigation, Redis, ResponseMode, Server, Session, Settings, UserInfoSource,
 };
 pub use self::server_endpoints::ServerEndpoints;
 

@@ -111,6 +111,7 @@ fn every_field_of_the_table_is_a_field_of_the_settings() {
             ("client.authentication", _) => "\"client_secret_post\"",
             ("client.assertion_audience", _) => "\"token_endpoint\"",
             ("client.response_mode", _) => "\"jwt\"",
+            ("session.device_binding", _) => "\"where_supported\"",
             (_, Kind::String) => "\"x\"",
             (_, Kind::Integer) => "1",
             (_, Kind::Boolean) => "true",

@@ -28,6 +28,15 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
+    /// A single key, which is in no set.
+    ///
+    /// # Errors
+    /// Why it cannot verify signatures.
+    pub(super) fn of_jwk(jwk: &Value) -> Result<VerificationKey, String> {
+        let jwk = Jwk::deserialize(jwk).map_err(|_| "is not a JWK".to_owned())?;
+        verification_key(&jwk)
+    }
+
     /// The key itself.
     pub fn key(&self) -> &DecodingKey {
         &self.key

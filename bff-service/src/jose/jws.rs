@@ -1,7 +1,8 @@
 //! Signed JSON Web Tokens: parsing, and verification of the signature. The caller validates the claims.
 //!
 //! According to RFC 8725, the algorithm is in a configured list, the key is one of the issuer's published keys and fits
-//! the algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can select another.
+//! the algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can select another. One kind of token has
+//! no issuer: a device registers its own key ([`DeviceKey`](super::device_key::DeviceKey)).
 
 use jsonwebtoken::crypto;
 use serde_json::{Map, Value};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 use super::algorithm::Algorithm;
 use super::claims::object;
 use super::error::{JwsError, shown};
-use super::jwks::KeySet;
+use super::jwks::{KeySet, VerificationKey};
 
 /// Maximum length of a token, in bytes.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
@@ -18,6 +19,7 @@ const MAX_TOKEN_BYTES: usize = 64 * 1024;
 pub struct UnverifiedToken<'a> {
     algorithm: Algorithm,
     key_id: Option<String>,
+    header: Map<String, Value>,
     signed: &'a str,
     signature: &'a str,
     claims: Map<String, Value>,
@@ -60,10 +62,16 @@ impl<'a> UnverifiedToken<'a> {
         Ok(UnverifiedToken {
             algorithm: algorithm.ok_or_else(|| JwsError::Algorithm(shown(name)))?,
             key_id,
+            header,
             signed,
             signature,
             claims,
         })
+    }
+
+    /// A member of the header.
+    pub(super) fn header(&self, name: &str) -> Option<&Value> {
+        self.header.get(name)
     }
 
     /// The algorithm, which is one of the allowed ones.
@@ -79,17 +87,25 @@ impl<'a> UnverifiedToken<'a> {
     pub fn verify(&self, keys: &KeySet) -> Result<&Map<String, Value>, JwsError> {
         let mut error = JwsError::NoKey;
         for candidate in keys.candidates(self.key_id.as_deref(), self.algorithm) {
-            let result = crypto::verify(
-                self.signature,
-                self.signed.as_bytes(),
-                candidate.key(),
-                self.algorithm.library(),
-            );
-            if result.is_ok_and(|is_valid| is_valid) {
-                return Ok(&self.claims);
+            match self.verify_with(candidate) {
+                Ok(claims) => return Ok(claims),
+                Err(failure) => error = failure,
             }
-            error = JwsError::Signature;
         }
         Err(error)
+    }
+
+    /// The claims, if this key, which fits the algorithm, verifies the signature.
+    pub(super) fn verify_with(&self, key: &VerificationKey) -> Result<&Map<String, Value>, JwsError> {
+        let result = crypto::verify(
+            self.signature,
+            self.signed.as_bytes(),
+            key.key(),
+            self.algorithm.library(),
+        );
+        match result {
+            Ok(true) => Ok(&self.claims),
+            Ok(false) | Err(_) => Err(JwsError::Signature),
+        }
     }
 }

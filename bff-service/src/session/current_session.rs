@@ -1,11 +1,12 @@
 //! The session of a request, and which of its cookies are valid, by the rule of [`bff_core::session::current_session`].
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::Opened;
+use bff_core::cookie::seal::{Binding, Opened};
 use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use bff_core::session::current_session::{CurrentSession, DifferentSessions};
 
 use super::cookies::request::{Authentic, CookieError, RequestCookies};
+use super::device_binding::key_cookie::KeyContent;
 use super::identity::Session;
 use super::refresh_cookie::RefreshContent;
 
@@ -23,6 +24,14 @@ pub struct RequestSession {
     pub csrf: Result<Opened, CookieError>,
     /// When the session ends if its user is not active, in seconds since 1970; `None` if no cookie says so.
     pub idle_ends_at: Option<u64>,
+    /// When the session began, in seconds since 1970; 0 in a session of version 1.
+    pub began_at: u64,
+    /// The binding with which the cookies are sealed. The module `device_binding::standing` says what it means now.
+    pub sealed: Binding,
+    /// The proof of the device's key.
+    pub proof: Result<Opened, CookieError>,
+    /// The device's key, and the browser's identifier of the session.
+    pub key: Result<KeyContent, CookieError>,
 }
 
 /// Why a request has no session.
@@ -69,10 +78,30 @@ impl RequestSession {
         {
             return Err(NoSession::Ended);
         }
+        let (refresh_tokens, id_tokens) = (
+            cookies.authentic(Purpose::RefreshToken),
+            cookies.authentic(Purpose::IdToken),
+        );
+        // Expired or not: a session with a proof or a key is bound, whatever its other cookies say.
+        let (proofs, keys) = (
+            cookies.authentic(Purpose::DeviceBinding).bound(),
+            cookies.authentic(Purpose::DeviceKey).bound(),
+        );
+        let sealed = [
+            (Purpose::AccessToken, &access_tokens),
+            (Purpose::Csrf, &csrf),
+            (Purpose::RefreshToken, &refresh_tokens),
+            (Purpose::IdToken, &id_tokens),
+            (Purpose::DeviceBinding, &proofs),
+            (Purpose::DeviceKey, &keys),
+        ]
+        .into_iter()
+        .filter_map(|(purpose, authentic)| authentic.binding(&session, purpose))
+        .max()
+        .unwrap_or(Binding::Unbound);
         let pick =
             |purpose, authentic: Authentic| authentic.of_session(&session, purpose, now, |opened| opened.expires_at);
-        let refresh_token = cookies
-            .authentic(Purpose::RefreshToken)
+        let refresh_token = refresh_tokens
             .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
             .and_then(|opened| {
                 RefreshContent::parse(&opened)
@@ -92,9 +121,15 @@ impl RequestSession {
         Ok(RequestSession {
             access_token,
             refresh_token,
-            id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
+            id_token: pick(Purpose::IdToken, id_tokens),
             csrf: pick(Purpose::Csrf, csrf),
             idle_ends_at,
+            began_at,
+            sealed,
+            proof: pick(Purpose::DeviceBinding, proofs),
+            key: pick(Purpose::DeviceKey, keys).and_then(|opened| {
+                KeyContent::parse(&opened).ok_or_else(|| CookieError::Unusable("contains no key".to_owned()))
+            }),
             session,
         })
     }
@@ -129,12 +164,13 @@ impl RequestSession {
     }
 
     /// The session for a cookie that joins it at `now` (seconds since 1970). A session of version 1 has no known start.
-    pub fn identity(&self, now: u64) -> Session {
+    pub fn identity(&self, binding: Binding, now: u64) -> Session {
         let began = self.refresh_token.as_ref().ok().and_then(|content| content.started_at);
         let sealed = self.access_token.as_ref().map(|opened| opened.began_at).ok();
         Session {
             id: self.id().unwrap_or(SessionId::NONE),
             started_at: began.or(sealed).filter(|at| *at != 0).unwrap_or(now),
+            binding,
         }
     }
 }

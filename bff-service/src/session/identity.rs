@@ -1,5 +1,6 @@
 //! The identity and the lifetime of a session, and the identity of the process.
 
+use bff_core::cookie::seal::Binding;
 use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +46,12 @@ pub struct Session {
     pub id: SessionId,
     /// The time of login, in seconds since 1970.
     pub started_at: u64,
+    /// Whether it is bound to a device.
+    pub binding: Binding,
 }
 
 impl Session {
-    /// A new session that begins at `now` (seconds since 1970), of the user `sub` in the session `sid` of `issuer`.
+    /// A new session, not bound, that begins at `now` (seconds since 1970), of the user `sub` in the session `sid` of `issuer`.
     ///
     /// # Errors
     /// No random bytes are available.
@@ -57,6 +60,7 @@ impl Session {
         Ok(Session {
             id: SessionId::new(random::bytes()?, digest(sub), digest(sid)),
             started_at: now,
+            binding: Binding::Unbound,
         })
     }
 }

@@ -105,9 +105,15 @@ impl Redis {
         self.last_seen.load(Relaxed)
     }
 
+    /// When Redis was last back after it was unavailable in such a way that stored data may be gone, in seconds since 1970; 0
+    /// if it was not.
+    pub(super) fn back_at(&self) -> u64 {
+        self.back_at.load(Relaxed)
+    }
+
     /// Whether Redis was recently unavailable in such a way that stored data may be gone.
     pub(super) fn has_come_back_within(&self, time: Duration) -> bool {
-        let until = self.back_at.load(Relaxed).saturating_add(time.as_secs());
+        let until = self.back_at().saturating_add(time.as_secs());
         // Times are rounded, so include this second.
         clock::now() <= until
     }

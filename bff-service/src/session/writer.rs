@@ -1,10 +1,12 @@
 //! Writes the tokens of a session to its cookies.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, Opened, SealError};
+use bff_core::cookie::seal::{Binding, Content, Opened, SealError};
 use bff_core::cookie::session_id::SessionId;
 
 use super::cookies::response::{CookieTooLong, SetCookies};
+use super::device_binding::key_cookie::KeyContent;
+use super::device_binding::{PROOF_MARGIN_SECONDS, PROVISIONAL_ACCESS_SECONDS, PROVISIONAL_SECONDS};
 use super::identity::{Session, SessionLifetimes};
 use super::pending_logins::PendingLogins;
 use super::refresh_cookie;
@@ -44,6 +46,8 @@ pub struct SessionWriter<'w, 'a, 'b> {
     lifetimes: SessionLifetimes,
     now: u64,
     ends_at: u64,
+    /// When the session would end if it were not provisional, in seconds since 1970.
+    end_if_not_provisional: u64,
 }
 
 impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
@@ -54,17 +58,24 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         lifetimes: SessionLifetimes,
         now: u64,
     ) -> SessionWriter<'w, 'a, 'b> {
+        let end_if_not_provisional = lifetimes.end(session.started_at, now);
         SessionWriter {
             cookies,
             session,
             lifetimes,
             now,
-            ends_at: lifetimes.end(session.started_at, now),
+            ends_at: match session.binding {
+                Binding::Provisional => {
+                    end_if_not_provisional.min(session.started_at.saturating_add(PROVISIONAL_SECONDS))
+                }
+                Binding::Unbound | Binding::Bound => end_if_not_provisional,
+            },
+            end_if_not_provisional,
         }
     }
 
-    /// Writes all cookies of a session in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value unless
-    /// its cookie stays, pending logins if changed, refresh token, ID token. Clears cookies of an earlier session that
+    /// Writes the cookies with the tokens of a session, in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value
+    /// unless its cookie stays, pending logins if changed, refresh token, ID token. Clears cookies of an earlier session that
     /// this one does not have, and, before all others, cookies in other shapes.
     ///
     /// # Errors
@@ -84,11 +95,16 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
             CsrfValue::New(_) => None,
             CsrfValue::Kept(cookie) => Some(cookie.expires_at),
         });
+        let provisional_ends_at = match self.session.binding {
+            Binding::Provisional => self.session.started_at.saturating_add(PROVISIONAL_ACCESS_SECONDS),
+            Binding::Unbound | Binding::Bound => u64::MAX,
+        };
         // No request of an idle session reaches the API.
         let access_token_ends_at = tokens
             .access_token_expires_at
             .min(ends_at)
-            .min(idle_ends_at.unwrap_or(u64::MAX));
+            .min(idle_ends_at.unwrap_or(u64::MAX))
+            .min(provisional_ends_at);
         self.seal(
             Purpose::AccessToken,
             tokens.access_token.as_bytes(),
@@ -119,6 +135,26 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         Ok(())
     }
 
+    /// Writes the device key cookie of a bound session.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn write_key(&mut self, key: &KeyContent) -> Result<(), WriteError> {
+        self.seal(Purpose::DeviceKey, &key.to_json()?, self.ends_at)
+    }
+
+    /// Writes the proof that the browser has the key of a bound session. It is valid for `lifetime` (in seconds), and the
+    /// browser deletes it [`PROOF_MARGIN_SECONDS`] earlier: the response takes time, and the clock of a gateway differs.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn write_proof(&mut self, lifetime: u64) -> Result<(), WriteError> {
+        let expires_at = self.now.saturating_add(lifetime).min(self.ends_at);
+        let sealed = self.sealed(Purpose::DeviceBinding, b"", expires_at)?;
+        let lifetime = expires_at.saturating_sub(self.now).saturating_sub(PROOF_MARGIN_SECONDS);
+        Ok(self.cookies.set(Purpose::DeviceBinding, &sealed, Some(lifetime))?)
+    }
+
     /// Writes the CSRF cookie only, since the user is active. Returns when the session ends if the user is not active
     /// again, in seconds since 1970. `None`: the session has no idle time.
     ///
@@ -142,7 +178,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
 
     /// When the session ends if its user is not active. The time that is `known` may be that of another configuration.
     fn idle_end(&self, known: Option<u64>) -> Option<u64> {
-        let from_now = self.lifetimes.idle_end(self.now)?.min(self.ends_at);
+        // The CSRF value alone is of no use, so its cookie may outlive the others of a provisional session.
+        let from_now = self.lifetimes.idle_end(self.now)?.min(self.end_if_not_provisional);
         Some(known.map_or(from_now, |known| known.min(from_now)))
     }
 
@@ -150,10 +187,21 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     fn is_changed(&self, cookie: &Opened, expires_at: u64) -> bool {
         cookie.expires_at != expires_at
             || cookie.session != Some(self.session.id)
+            || cookie.binding != self.session.binding
             || !self.cookies.settings().sealer.is_sealing_key(cookie.key_id)
     }
 
     fn seal(&mut self, purpose: Purpose, value: &[u8], expires_at: u64) -> Result<(), WriteError> {
+        let sealed = self.sealed(purpose, value, expires_at)?;
+        // The browser keeps an expired cookie: it still says to which session the others belong, or that it has ended.
+        let lifetime = self
+            .lifetimes
+            .is_persistent()
+            .then(|| self.ends_at.saturating_sub(self.now));
+        Ok(self.cookies.set(purpose, &sealed, lifetime)?)
+    }
+
+    fn sealed(&self, purpose: Purpose, value: &[u8], expires_at: u64) -> Result<String, WriteError> {
         let content = Content {
             value,
             session: self.session.id,
@@ -162,17 +210,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
             began_at: self.session.started_at,
             expires_at,
         };
-        let sealed = self
-            .cookies
-            .settings()
-            .sealer
-            .seal(purpose, &content, random::bytes()?)?;
-        // The browser keeps an expired cookie: it still says to which session the others belong, or that it has ended.
-        let lifetime = self
-            .lifetimes
-            .is_persistent()
-            .then(|| self.ends_at.saturating_sub(self.now));
-        Ok(self.cookies.set(purpose, &sealed, lifetime)?)
+        let sealer = &self.cookies.settings().sealer;
+        Ok(sealer.seal_in(self.session.binding, purpose, &content, random::bytes()?)?)
     }
 }
 

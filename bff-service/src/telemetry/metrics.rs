@@ -18,61 +18,90 @@ const BUCKETS_SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// How a call to `/refresh` with valid cookies ended: the label `outcome` of `bff_refreshes_total`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RefreshKind {
-    /// The authorization server issued new tokens, including a new refresh token.
-    Rotated,
-    /// The authorization server issued a new access token, and the refresh token stays valid.
-    Renewed,
-    /// The call waited for another call with the same refresh token and got its tokens.
-    Coalesced,
-    /// The call was late and got the tokens of an earlier call.
-    Replayed,
-    /// The refresh failed.
-    Failed,
+/// Declares the values of a label.
+macro_rules! labels {
+    ($(#[$comment:meta])* $name:ident { $($(#[$of:meta])* $variant:ident => $text:literal,)* }) => {
+        $(#[$comment])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $name {
+            $($(#[$of])* $variant,)*
+        }
+
+        impl $name {
+            const ALL: &[$name] = &[$($name::$variant),*];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $($name::$variant => $text,)*
+                }
+            }
+        }
+    };
 }
 
-impl RefreshKind {
-    const ALL: [RefreshKind; 5] = [
-        RefreshKind::Rotated,
-        RefreshKind::Renewed,
-        RefreshKind::Coalesced,
-        RefreshKind::Replayed,
-        RefreshKind::Failed,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            RefreshKind::Rotated => "rotated",
-            RefreshKind::Renewed => "renewed",
-            RefreshKind::Coalesced => "coalesced",
-            RefreshKind::Replayed => "replayed",
-            RefreshKind::Failed => "failed",
-        }
+labels! {
+    /// How a call to `/refresh` with valid cookies ended: the label `outcome` of `bff_refreshes_total`.
+    RefreshKind {
+        /// The authorization server issued new tokens, including a new refresh token.
+        Rotated => "rotated",
+        /// The authorization server issued a new access token, and the refresh token stays valid.
+        Renewed => "renewed",
+        /// The call waited for another call with the same refresh token and got its tokens.
+        Coalesced => "coalesced",
+        /// The call was late and got the tokens of an earlier call.
+        Replayed => "replayed",
+        /// The refresh failed.
+        Failed => "failed",
     }
 }
 
-/// The party that ended sessions: the label `by` of `bff_logouts_total`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LogoutParty {
-    /// The user.
-    User,
-    /// The authorization server, by back-channel logout.
-    Backchannel,
-    /// The authorization server, by front-channel logout.
-    Frontchannel,
+labels! {
+    /// The party that ended sessions: the label `by` of `bff_logouts_total`.
+    LogoutParty {
+        /// The user.
+        User => "user",
+        /// The authorization server, by back-channel logout.
+        Backchannel => "backchannel",
+        /// The authorization server, by front-channel logout.
+        Frontchannel => "frontchannel",
+    }
 }
 
-impl LogoutParty {
-    const ALL: [LogoutParty; 3] = [LogoutParty::User, LogoutParty::Backchannel, LogoutParty::Frontchannel];
+labels! {
+    /// The binding of a session, as it was decided: the label `binding` of `bff_sessions_decided_total`.
+    SessionBinding {
+        /// It is bound to a device.
+        Bound => "bound",
+        /// It is not.
+        Unbound => "unbound",
+    }
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            LogoutParty::User => "user",
-            LogoutParty::Backchannel => "backchannel",
-            LogoutParty::Frontchannel => "frontchannel",
-        }
+labels! {
+    /// The outcome of a registration: the label `outcome` of `bff_device_registrations_total`.
+    Registration {
+        /// The session is bound to the key.
+        Registered => "registered",
+        /// The registration or the session is invalid.
+        Refused => "refused",
+        /// Another key was registered before, so the session ended.
+        Repeated => "repeated",
+        /// Redis is unavailable, the list of decisions is full, or the service is the reason.
+        Failed => "failed",
+    }
+}
+
+labels! {
+    /// The outcome of a request for a proof: the label `outcome` of `bff_device_proofs_total`.
+    DeviceProof {
+        /// The browser has a new proof.
+        Proven => "proven",
+        /// The browser must sign a challenge first.
+        Challenged => "challenged",
+        /// The signature or the session is invalid.
+        Refused => "refused",
+        /// The cookies of the session cannot be opened or are mixed, or the service is the reason.
+        Failed => "failed",
     }
 }
 
@@ -86,6 +115,9 @@ pub struct Metrics {
     logins: IntCounter,
     refreshes: IntCounterVec,
     logouts: IntCounterVec,
+    sessions_decided: IntCounterVec,
+    device_registrations: IntCounterVec,
+    device_proofs: IntCounterVec,
     server_requests: IntCounterVec,
     server_seconds: HistogramVec,
     authorization_server_failures: IntCounter,
@@ -143,6 +175,21 @@ impl Default for Metrics {
                 "Logouts, by the party that requested them.",
                 &["by"],
             ),
+            sessions_decided: counters(
+                "bff_sessions_decided_total",
+                "Sessions of which it was decided whether they are bound to a device, by binding.",
+                &["binding"],
+            ),
+            device_registrations: counters(
+                "bff_device_registrations_total",
+                "Registrations of a device's key, by outcome.",
+                &["outcome"],
+            ),
+            device_proofs: counters(
+                "bff_device_proofs_total",
+                "Requests for a proof of a device's key, by outcome.",
+                &["outcome"],
+            ),
             server_requests: counters(
                 "bff_authorization_server_requests_total",
                 "Back-channel requests to the authorization server, by endpoint and outcome.",
@@ -184,6 +231,15 @@ impl Default for Metrics {
         }
         for by in LogoutParty::ALL {
             metrics.logouts.with_label_values(&[by.name()]);
+        }
+        for binding in SessionBinding::ALL {
+            metrics.sessions_decided.with_label_values(&[binding.name()]);
+        }
+        for outcome in Registration::ALL {
+            metrics.device_registrations.with_label_values(&[outcome.name()]);
+        }
+        for outcome in DeviceProof::ALL {
+            metrics.device_proofs.with_label_values(&[outcome.name()]);
         }
         metrics
     }
@@ -228,6 +284,21 @@ impl Metrics {
     /// Counts a logout.
     pub fn count_logout(&self, by: LogoutParty) {
         self.logouts.with_label_values(&[by.name()]).inc();
+    }
+
+    /// Counts a session of which it was decided whether it is bound to a device.
+    pub fn count_session_binding(&self, binding: SessionBinding) {
+        self.sessions_decided.with_label_values(&[binding.name()]).inc();
+    }
+
+    /// Counts a registration of a device's key.
+    pub fn count_registration(&self, outcome: Registration) {
+        self.device_registrations.with_label_values(&[outcome.name()]).inc();
+    }
+
+    /// Counts a request for a proof of a device's key.
+    pub fn count_device_proof(&self, outcome: DeviceProof) {
+        self.device_proofs.with_label_values(&[outcome.name()]).inc();
     }
 
     /// Counts a request to the authorization server. `outcome` is `ok`, `rejected`, or the name of an HTTP error.

@@ -19,6 +19,7 @@ fn document() -> Value {
     );
     let setup = Setup {
         client: &lines,
+        session: "device_binding = 'where_supported'",
         more: "[navigation]\nredirect_uri = 'https://api.example.test/bff/callback'",
         ..Setup::default()
     };
@@ -57,7 +58,7 @@ fn every_endpoint_that_answers_is_described_with_its_refusals() {
                 .map(move |(method, operation)| (path, method, operation))
         })
         .collect();
-    assert_eq!(operations.len(), 14);
+    assert_eq!(operations.len(), 16);
     for (path, method, operation) in operations {
         let responses = operation["responses"].as_object().unwrap();
         assert!(
@@ -81,7 +82,13 @@ fn every_endpoint_that_answers_is_described_with_its_refusals() {
 fn what_an_application_does_not_have_is_not_described() {
     let document = TestApp::start().admin("/openapi.json").json();
     let paths = document["paths"].as_object().unwrap();
-    for path in ["/bff/login", "/bff/callback", "/bff/jwks", "/bff/frontchannel-logout"] {
+    for path in [
+        "/bff/login",
+        "/bff/callback",
+        "/bff/jwks",
+        "/bff/frontchannel-logout",
+        "/bff/dbsc/register",
+    ] {
         assert!(!paths.contains_key(path), "{path}");
     }
     assert!(paths["/bff/logout"].get("get").is_none());

@@ -11,8 +11,8 @@ use crate::api::error::ApiError;
 use crate::api::success::Success;
 use crate::jose::claims::claims_of_verified;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Success, ApiError> {
-    let session = require_session(&call.cookies)?;
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
+    let (session, _) = require_session(&call).await?;
     let id_token = require(call.cookies.settings(), Purpose::IdToken, &session.id_token)?;
     Ok(Success::json(Value::Object(claims_of(id_token)?)))
 }

@@ -53,6 +53,6 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     let origin = application.config.issuer_url().origin().ascii_serialization();
     Ok(Success {
         content: Content::EmptyFrame(origin),
-        set_cookies: Vec::new(),
+        ..Success::default()
     })
 }

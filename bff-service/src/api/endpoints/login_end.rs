@@ -1,14 +1,16 @@
 //! `POST /login/end`: completes a login, or tells a page that loads whether the user is signed in.
 
-use std::sync::Arc;
-
 use crate::error_code::ErrorCode;
+use actix_web::http::header::HeaderName;
 use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Binding;
+use bff_core::request::values::Values;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::login_exchange::LoginExchange;
+use super::device_registration;
+use super::login_exchange::{Completed, LoginExchange};
 use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
 use super::session::{csrf_value, signed_in};
 use crate::api::body;
@@ -18,8 +20,9 @@ use crate::api::error::{ApiError, Reason};
 use crate::api::success::Success;
 use crate::session::cookies::request::CookieError;
 use crate::session::cookies::response::SetCookies;
+use crate::session::current_session::RequestSession;
+use crate::session::device_binding::decisions::BindingDecision;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
-use crate::session::refresh::store::RenewedTokens;
 use crate::session::tokens::Tokens;
 use crate::session::writer::{CsrfValue, SessionWriter, write_logins};
 
@@ -32,26 +35,31 @@ struct LoginEnd {
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let LoginEnd { page_url } = body::parse(&call.body)?;
     match PageUrl::parse(&page_url, call.worker.application.config.client.response_mode)? {
-        PageUrl::Ordinary(state) => page_load(&call, state.as_deref()),
+        PageUrl::Ordinary(state) => page_load(&call, state.as_deref()).await,
         response @ (PageUrl::Response(_) | PageUrl::Signed(_)) => {
             let session = finish(&call, response, Finish::ByPage).await?.outcome?;
             let body = json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&session.csrf)});
-            Ok(Success::json(body).with_cookies(session.set_cookies))
+            Ok(Success::json(body)
+                .with_cookies(session.set_cookies)
+                .with_header(session.offer))
         }
     }
 }
 
 /// `handled` tells the page to remove the `state` of the service's own logout request from its URL, with which the
 /// browser returns from the authorization server. Any other `state` belongs to the page.
-fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Success, ApiError> {
+async fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Success, ApiError> {
     let states = &call.worker.application.logout_states;
     let handled = state.is_some_and(|state| states.is_valid(state, call.now));
-    match signed_in(call) {
-        Some(session) => {
-            let (csrf, set_cookies) = csrf_value(call, &session)?;
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    match signed_in(call, &mut set_cookies).await? {
+        Some((session, standing)) => {
+            let (csrf, set_cookies) = csrf_value(call, &session, standing)?;
             Ok(Success::json(json!({"handled": handled, "isLoggedIn": true, "csrf": csrf})).with_cookies(set_cookies))
         }
-        None => Ok(Success::json(json!({"handled": handled, "isLoggedIn": false}))),
+        None => {
+            Ok(Success::json(json!({"handled": handled, "isLoggedIn": false})).with_cookies(set_cookies.into_lines()))
+        }
     }
 }
 
@@ -69,6 +77,8 @@ pub(in crate::api) struct NewSession {
     pub(in crate::api) csrf: Zeroizing<Vec<u8>>,
     /// The cookies of the session.
     pub(in crate::api) set_cookies: Vec<String>,
+    /// The header that offers to bind the session to a device.
+    pub(in crate::api) offer: Option<(HeaderName, String)>,
 }
 
 /// Completes the login that this authorization response belongs to. If it belongs to no pending login, returns an
@@ -91,8 +101,8 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
             let failure = ApiError::invalid("no pending login in this browser has the `state` of the response");
             failure.because(Reason::LoginUnknown)
         })?;
-    let finished = exchange(call, response, &login).await;
-    let outcome = match finished.and_then(|tokens| write_session(call, &tokens, &logins, by)) {
+    let finished = exchange(call, response, &login, by).await;
+    let outcome = match finished.and_then(|completed| write_session(call, &completed, &logins, by)) {
         // The code may still be valid when the authorization server is available again.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
@@ -139,22 +149,64 @@ async fn exchange(
     call: &Call<'_>,
     response: AuthorizationResponse,
     login: &PendingLogin,
-) -> Result<Arc<RenewedTokens>, ApiError> {
+    by: Finish,
+) -> Result<Completed, ApiError> {
     let client = &call.worker.client;
     client.check_response_issuer(response.iss.as_deref()).await?;
     match response.result {
         AuthorizationResult::Error(error) => Err(ApiError::front_channel(&error)),
-        AuthorizationResult::Code(code) => LoginExchange::new(call, code, login).run().await,
+        AuthorizationResult::Code(code) => {
+            let completed = LoginExchange::new(call, code, login, can_register(call, by))
+                .run()
+                .await?;
+            replace_provisional(call, &completed).await;
+            Ok(completed)
+        }
+    }
+}
+
+/// Whether the browser sends the session's cookies with a registration that the response offers. They are
+/// `SameSite=Strict`, and a navigation from another site remains one of that site.
+fn can_register(call: &Call<'_>, by: Finish) -> bool {
+    match by {
+        Finish::ByPage => true,
+        Finish::ByNavigation => matches!(
+            Values::of(call.headers.get_all("sec-fetch-site")),
+            Values::Single(site) if site.as_bytes() != b"cross-site"
+        ),
+    }
+}
+
+/// If the browser has another session that may still be bound, nobody continues that: a registration that is on its way
+/// must not write its cookies over those of the new session.
+async fn replace_provisional(call: &Call<'_>, completed: &Completed) {
+    let begun = completed.tokens.begun.as_ref().map(|begun| begun.session.id);
+    let Ok(previous) = RequestSession::of(&call.cookies) else {
+        return;
+    };
+    if let Some(id) = previous
+        .id()
+        .filter(|id| previous.sealed == Binding::Provisional && Some(*id) != begun)
+    {
+        let decision = BindingDecision::Replaced { at: call.now };
+        // If Redis is unavailable, the session stays as it is.
+        let _ = call
+            .worker
+            .application
+            .binding_decisions
+            .decide(&id, &decision, call.now)
+            .await;
     }
 }
 
 /// Writes the cookies of the new session.
 fn write_session(
     call: &Call<'_>,
-    tokens: &RenewedTokens,
+    completed: &Completed,
     logins: &PendingLogins,
     by: Finish,
 ) -> Result<NewSession, ApiError> {
+    let tokens = &*completed.tokens;
     let begun = tokens
         .begun
         .as_ref()
@@ -169,9 +221,18 @@ fn write_session(
         &CsrfValue::New(&begun.csrf),
         Some(logins),
     )?;
+    if completed.is_leader {
+        // Those of an earlier session. A later response could reach the browser after the registration.
+        set_cookies.clear_if_sent(Purpose::DeviceBinding);
+        set_cookies.clear_if_sent(Purpose::DeviceKey);
+    }
     set_cookies.warn_if_large();
     Ok(NewSession {
         csrf: begun.csrf.clone(),
         set_cookies: set_cookies.into_lines(),
+        offer: match completed.is_leader {
+            true => device_registration::offer(application, begun.session, call.now)?,
+            false => None,
+        },
     })
 }

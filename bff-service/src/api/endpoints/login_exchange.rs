@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
+use bff_core::cookie::seal::Binding;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -32,6 +33,8 @@ pub(in crate::api) struct LoginExchange {
     application: Arc<Application>,
     code: Zeroizing<String>,
     login: PendingLogin,
+    /// Whether the browser can register a key of the device for the session.
+    can_register: bool,
     /// The CSRF value and the user of this browser's session.
     previous: Option<Previous>,
 }
@@ -41,22 +44,36 @@ struct Previous {
     csrf: Zeroizing<Vec<u8>>,
 }
 
+/// A completed login.
+pub(in crate::api) struct Completed {
+    /// The tokens, and the session that begins with them.
+    pub(in crate::api) tokens: Arc<RenewedTokens>,
+    /// Whether this call led the exchange, and the session is that of its result: true for one call at most.
+    pub(in crate::api) is_leader: bool,
+}
+
 /// The result. A leader gets an error with its details. Followers get only the error code.
 type Exchanged = Result<Arc<RenewedTokens>, ApiError>;
 
 impl LoginExchange {
     /// `code` belongs to `login`, which is in the login cookie of `call`.
-    pub(in crate::api) fn new(call: &Call<'_>, code: String, login: &PendingLogin) -> LoginExchange {
+    pub(in crate::api) fn new(
+        call: &Call<'_>,
+        code: String,
+        login: &PendingLogin,
+        can_register: bool,
+    ) -> LoginExchange {
         LoginExchange {
             application: Arc::clone(&call.worker.application),
             code: code.into(),
             login: login.clone(),
+            can_register,
             previous: Previous::of(call),
         }
     }
 
     /// Leads the exchange, or waits for its result.
-    pub(in crate::api) async fn run(self) -> Exchanged {
+    pub(in crate::api) async fn run(self) -> Result<Completed, ApiError> {
         let exchanges = Arc::clone(&self.application.exchanges);
         let exchanged = exchanges.begin(|client, _| self.join(client)).await;
         exchanged.unwrap_or_else(|| {
@@ -68,7 +85,7 @@ impl LoginExchange {
         })
     }
 
-    async fn join(self, client: Rc<OAuthClient>) -> Exchanged {
+    async fn join(self, client: Rc<OAuthClient>) -> Result<Completed, ApiError> {
         let application = &self.application;
         let key = RefreshKey::of_login(&self.login.state, &self.login.code_verifier, &self.code);
         match application.refreshes.join(key, Holder::Nobody).await {
@@ -79,9 +96,17 @@ impl LoginExchange {
                     Err(failure) => Err(failure.error_code()),
                 };
                 // The leader returns its own error with all details, unless another leader has succeeded.
-                match application.refreshes.publish(key, lease, outcome).await {
-                    Ok(tokens) => Ok(tokens),
-                    Err(_) => exchanged,
+                let published = application.refreshes.publish(key, lease, outcome).await;
+                match (published, exchanged) {
+                    // Another leader may have replaced this one.
+                    (Ok(tokens), own) => Ok(Completed {
+                        is_leader: own.is_ok_and(|own| own.begins_the_same_session(&tokens)),
+                        tokens,
+                    }),
+                    (Err(_), exchanged) => exchanged.map(|tokens| Completed {
+                        tokens,
+                        is_leader: false,
+                    }),
                 }
             }
             Role::Follower(outcome) | Role::Replay(outcome) => match outcome {
@@ -89,7 +114,10 @@ impl LoginExchange {
                     let failure = ApiError::invalid("the session that began with this login has ended");
                     Err(failure.because(Reason::SessionEnded))
                 }
-                Ok(tokens) => Ok(self.newest(tokens).await),
+                Ok(tokens) => Ok(Completed {
+                    tokens: self.newest(tokens).await,
+                    is_leader: false,
+                }),
                 Err(code) => Err(ApiError::new(
                     code,
                     "completing this login failed in another call: its own log line has the cause",
@@ -159,7 +187,17 @@ impl LoginExchange {
             let why = "the session was ended while its tokens were requested";
             return Err(ApiError::new(ErrorCode::LoginRequired, why).because(Reason::SessionEnded));
         };
-        let session = Session { started_at, ..session };
+        // Without a refresh token the cookies end soon anyway, and nothing confirms that the session is not bound.
+        let can_bind = self.can_register && tokens.refresh_token.is_some();
+        let binding = match can_bind && application.can_bind(started_at, now) {
+            true => Binding::Provisional,
+            false => Binding::Unbound,
+        };
+        let session = Session {
+            started_at,
+            binding,
+            ..session
+        };
         let csrf = match &self.previous {
             Some(previous) if Some(previous.subject.as_str()) == claim("sub") => previous.csrf.clone(),
             _ => Zeroizing::new(random::token()?.into_bytes()),

@@ -1,5 +1,7 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
+use std::sync::Arc;
+
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
 use bff_core::session::ended_sessions::Ended;
@@ -7,16 +9,33 @@ use serde_json::json;
 
 use super::refresh_exchange::newest_tokens;
 use crate::api::call::Call;
-use crate::api::checks::{check_csrf, check_csrf_value, require_session};
+use crate::api::checks::{check_csrf, check_csrf_value, require_even_unproven, text};
 use crate::api::error::{ApiError, Reason};
 use crate::api::success::Success;
+use crate::application::Application;
 use crate::session::cookies::response::SetCookies;
+use crate::session::current_session::RequestSession;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::LogoutParty;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let (url, set_cookies) = end_session(&call, Proof::Header).await?;
     Ok(Success::json(json!({ "url": url })).with_cookies(set_cookies))
+}
+
+/// Revokes the tokens of a session that has ended.
+pub(in crate::api) async fn revoke(application: &Arc<Application>, session: &RequestSession) {
+    let access_token = session.access_token.as_ref().ok().and_then(text);
+    let content = session.refresh_token.as_ref().ok();
+    let of_cookie = content.map(|content| content.refresh_token.clone());
+    application.revoke(of_cookie, access_token.map(Into::into));
+    if let Some(content) = content {
+        let session = content.session.unwrap_or(SessionId::NONE);
+        // Another tab may have refreshed after this browser sent its cookies.
+        if let Some(newest) = newest_tokens(application, session, &content.refresh_token).await {
+            application.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
+        }
+    }
 }
 
 /// Where the request repeats the CSRF value.
@@ -32,19 +51,16 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     let application = &call.worker.application;
     let client = &call.worker.client;
     let settings = call.cookies.settings();
-    let session = require_session(&call.cookies)?;
+    // Without a proof too: it ends this session alone.
+    let session = require_even_unproven(&call.cookies)?;
     match proof {
         Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,
         Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
     };
     let id = session.id();
     // Any valid cookie of the session is sufficient: the state of the other cookies must not prevent a logout.
-    let (refresh_token, id_token, access_token) = (
-        session.refresh_token.ok(),
-        session.id_token.ok(),
-        session.access_token.ok(),
-    );
-    if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
+    let has_csrf_alone = session.refresh_token.is_err() && session.id_token.is_err() && session.access_token.is_err();
+    if has_csrf_alone {
         let failure = ApiError::unauthorized("no other cookie of the CSRF value's session is valid");
         return Err(failure.because(Reason::CookiesMixed));
     }
@@ -53,18 +69,11 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     if let Some(session) = &id {
         application.end(Ended::session(session), call.now).await;
     }
-    let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
-    let of_cookie = refresh_token.as_ref().map(|content| content.refresh_token.clone());
-    application.revoke(of_cookie, access_token.map(Into::into));
-    if let Some(content) = &refresh_token {
-        let session = content.session.unwrap_or(SessionId::NONE);
-        // Another tab may have refreshed after this browser sent its cookies.
-        if let Some(newest) = newest_tokens(application, session, &content.refresh_token).await {
-            application.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
-        }
-    }
-    let id_token = id_token
+    revoke(application, &session).await;
+    let id_token = session
+        .id_token
         .as_ref()
+        .ok()
         .and_then(|opened| std::str::from_utf8(&opened.value).ok());
     let state = application.logout_states.make(call.now)?;
     // If the authorization server has no logout endpoint, or is down, the browser goes directly to the post-logout

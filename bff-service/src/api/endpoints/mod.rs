@@ -2,6 +2,8 @@
 
 pub(super) mod backchannel_logout;
 pub(super) mod claims;
+pub(super) mod device_proof;
+pub(super) mod device_registration;
 pub(super) mod frontchannel_logout;
 pub(super) mod jwks;
 pub(super) mod login_end;

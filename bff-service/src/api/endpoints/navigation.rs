@@ -13,7 +13,7 @@ use super::page_url::PageUrl;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::record::log_rejection;
-use crate::api::success::{Content, Success};
+use crate::api::success::Success;
 use crate::session::pending_logins::Finish;
 use bff_core::request::values::Values;
 
@@ -34,16 +34,10 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Success, ApiError> {
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
     if call.is_head {
         // A HEAD request starts no login, so there is only the URL.
-        return Ok(Success {
-            content: Content::Redirect(return_to.into()),
-            set_cookies: Vec::new(),
-        });
+        return Ok(Success::redirect(return_to.into()));
     }
     let (url, set_cookies) = login_start::begin(&call, &extra, Some(return_to.into())).await?;
-    Ok(Success {
-        content: Content::Redirect(url),
-        set_cookies,
-    })
+    Ok(Success::redirect(url).with_cookies(set_cookies))
 }
 
 /// `GET /callback`: completes the login and redirects to `returnTo`.
@@ -57,8 +51,8 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Success, ApiError
     let Some(mut url) = finished.return_to.as_deref().and_then(|target| Url::parse(target).ok()) else {
         return Err(ApiError::invalid("the login was not started by navigation"));
     };
-    let set_cookies = match finished.outcome {
-        Ok(session) => session.set_cookies,
+    let (set_cookies, offer) = match finished.outcome {
+        Ok(session) => (session.set_cookies, session.offer),
         // The application informs the user. `error` has the form of RFC 6749, section 4.1.2.1.
         Err(failure) => {
             // The response is a redirect, so the rejection is logged here.
@@ -69,13 +63,12 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Success, ApiError
                 .count_rejection("callback", failure.reason());
             let (code, set_cookies) = failure.into_code();
             url.query_pairs_mut().append_pair("error", &code);
-            set_cookies
+            (set_cookies, None)
         }
     };
-    Ok(Success {
-        content: Content::Redirect(url.into()),
-        set_cookies,
-    })
+    Ok(Success::redirect(url.into())
+        .with_cookies(set_cookies)
+        .with_header(offer))
 }
 
 /// `GET /logout?csrf=…`: ends the session and redirects to the authorization server's logout.
@@ -88,10 +81,7 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Success, ApiError> 
         }
     };
     let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
-    Ok(Success {
-        content: Content::Redirect(url),
-        set_cookies,
-    })
+    Ok(Success::redirect(url).with_cookies(set_cookies))
 }
 
 /// The URL of `returnTo`: a path on the application's own origin, in any spelling.

@@ -2,36 +2,49 @@
 
 use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Binding;
 use serde_json::Value;
 
-use super::refresh_exchange::renew;
+use super::refresh_exchange::{completed, renew, session_over};
 use crate::api::call::Call;
-use crate::api::checks::{check_csrf, cookie_error, require_session};
-use crate::api::error::{ApiError, Reason};
+use crate::api::checks::{check_csrf, cookie_error, require, require_session, text, undecided};
+use crate::api::error::ApiError;
 use crate::api::success::Success;
 use crate::clock;
 use crate::jose::claims::claims_of_verified;
 use crate::session::cookies::response::SetCookies;
 use crate::session::current_session::RequestSession;
+use crate::session::device_binding::REGISTRATION_SECONDS;
+use crate::session::device_binding::decisions::BindingDecision;
+use crate::session::device_binding::standing::Standing;
 use crate::session::identity::Session;
 use crate::session::tokens::Tokens;
 use crate::session::writer::{CsrfValue, SessionWriter};
+use crate::telemetry::metrics::SessionBinding;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
-    let live = require_session(&call.cookies)?;
+    let (live, standing) = require_session(&call).await?;
     check_csrf(call.headers, application.config.csrf_header(), settings, &live)?;
+    let Standing::Live(binding) = confirm(&call, &live, standing).await? else {
+        // The registration has refreshed the session, and its response is on the way to the browser.
+        return Ok(Success::default());
+    };
+    let key = match binding {
+        Binding::Bound => Some(require(settings, Purpose::DeviceKey, &live.key)?.clone()),
+        Binding::Provisional | Binding::Unbound => None,
+    };
     let RequestSession {
         refresh_token,
         id_token,
         csrf,
+        began_at,
         ..
     } = live;
     let csrf = csrf.map_err(|error| cookie_error(settings, Purpose::Csrf, &error))?;
     let content = refresh_token.map_err(|error| cookie_error(settings, Purpose::RefreshToken, &error))?;
-    let id_token = id_token.ok();
-    let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
+    let id_token = id_token.ok().as_ref().and_then(text);
 
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
     let renewed = renew(application, content, id_token.clone()).await.map_err(|code| {
@@ -42,11 +55,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
             );
         }
         match code == ErrorCode::SessionExpired {
-            true => {
-                let why =
-                    "the authorization server no longer accepts the refresh token, or the session has ended meanwhile";
-                ApiError::new(code, why).because(Reason::RefreshTokenRefused)
-            }
+            true => session_over(),
             false => ApiError::new(
                 code,
                 "the token request failed or timed out: its own log line has the cause",
@@ -54,8 +63,20 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         }
     })?;
 
+    if let (Some(id), Binding::Provisional) = (session, binding) {
+        // The browser has the cookies of the bound session before this response, or a moment later. If Redis is
+        // unavailable now, these cookies are written over them, and count with the proof only.
+        let decision = application.binding_decisions.of(&id, began_at, clock::now()).await;
+        if let Ok(Some(BindingDecision::Bound { .. } | BindingDecision::Replaced { .. })) = decision {
+            return Ok(Success::default());
+        }
+    }
     let session = match (session, started_at) {
-        (Some(id), Some(started_at)) => Session { id, started_at },
+        (Some(id), Some(started_at)) => Session {
+            id,
+            started_at,
+            binding,
+        },
         _ => {
             let claims = id_token.as_deref().and_then(claims_of_verified).unwrap_or_default();
             let claim = |name: &str| claims.get(name).and_then(Value::as_str);
@@ -63,18 +84,36 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
             Session::new(issuer, claim("sub"), claim("sid"), call.now)?
         }
     };
-    let written = Tokens::from(&*renewed);
-    let tokens = Tokens {
-        // If the response has no scope, the old one stays.
-        scope: written.scope.or(scope.as_deref()),
-        id_token: written.id_token.or(id_token.as_deref()),
-        ..written
-    };
+    // If the response has no scope, the old one stays.
+    let tokens = completed(Tokens::from(&*renewed), scope.as_deref(), id_token.as_deref());
     let mut set_cookies = SetCookies::new(&call.cookies);
-    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(
-        &tokens,
-        &CsrfValue::Kept(csrf),
-        None,
-    )?;
+    let mut writer = SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now());
+    writer.write(&tokens, &CsrfValue::Kept(csrf), None)?;
+    if let Some(key) = key {
+        writer.write_key(&key)?;
+    }
     Ok(Success::default().with_cookies(set_cookies.into_lines()))
+}
+
+/// After the time in which the browser may bind the session, a refresh decides that it does not.
+async fn confirm(call: &Call<'_>, session: &RequestSession, standing: Standing) -> Result<Standing, ApiError> {
+    let content = session.refresh_token.as_ref().ok();
+    let registration_ends_at = content
+        .and_then(|content| content.started_at)
+        .map(|began_at| began_at.saturating_add(REGISTRATION_SECONDS));
+    let id = match (session.id(), standing) {
+        (Some(id), Standing::Live(Binding::Provisional)) if registration_ends_at.is_some_and(|at| call.now >= at) => id,
+        _ => return Ok(standing),
+    };
+    let application = &call.worker.application;
+    let decisions = &application.binding_decisions;
+    let earlier = decisions.decide(&id, &BindingDecision::Unbound, call.now).await;
+    Ok(match earlier.map_err(undecided)? {
+        Some(BindingDecision::Bound { .. } | BindingDecision::Replaced { .. }) => Standing::Superseded,
+        Some(BindingDecision::Unbound) => Standing::Live(Binding::Unbound),
+        None => {
+            application.metrics.count_session_binding(SessionBinding::Unbound);
+            Standing::Live(Binding::Unbound)
+        }
+    })
 }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
+use bff_core::cookie::seal::Binding;
 use bff_core::cookie::session_id::SessionId;
 use zeroize::Zeroizing;
 
-use crate::api::error::code_of_failed_refresh;
+use crate::api::error::{ApiError, Reason, code_of_failed_refresh};
 use crate::application::Application;
 use crate::application::exchanges::{Caller, Exchange};
 use crate::clock;
@@ -49,6 +50,25 @@ pub(in crate::api) async fn renew(
             false => ErrorCode::AuthorizationServerError,
         })
     })
+}
+
+/// The error of a refresh that has ended the session.
+pub(in crate::api) fn session_over() -> ApiError {
+    let why = "the authorization server no longer accepts the refresh token, or the session has ended meanwhile";
+    ApiError::new(ErrorCode::SessionExpired, why).because(Reason::RefreshTokenRefused)
+}
+
+/// The tokens of a refresh, with the scope and the ID token of before if the response has none.
+pub(in crate::api) fn completed<'a>(
+    renewed: Tokens<'a>,
+    scope: Option<&'a str>,
+    id_token: Option<&'a str>,
+) -> Tokens<'a> {
+    Tokens {
+        scope: renewed.scope.or(scope),
+        id_token: renewed.id_token.or(id_token),
+        ..renewed
+    }
 }
 
 /// The current tokens of a session, if known in this store: those of the last refresh in the chain that began with
@@ -221,6 +241,8 @@ impl RefreshExchange {
         let session = Session {
             id: self.session,
             started_at: self.began_at,
+            // The length of a sealed value does not depend on the binding.
+            binding: Binding::Unbound,
         };
         let written = Tokens {
             scope: renewed.scope.as_deref().or(self.scope.as_deref()),

@@ -10,11 +10,13 @@ use crate::api::error::{ApiError, Reason};
 use crate::api::success::Success;
 use crate::error_code::ErrorCode;
 use crate::session::cookies::response::SetCookies;
+use crate::session::device_binding::standing::Standing;
 use crate::session::writer::SessionWriter;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Success, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
+    let call = &call;
     let application = &call.worker.application;
-    let session = require_session(&call.cookies)?;
+    let (session, standing) = require_session(call).await?;
     let csrf = check_csrf(
         call.headers,
         application.config.csrf_header(),
@@ -25,10 +27,14 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Success, ApiError> {
         let failure = ApiError::new(ErrorCode::SessionExpired, "no token is left that the session could use");
         return Err(failure.because(Reason::SessionExpired));
     }
+    let Standing::Live(binding) = standing else {
+        // The session is bound, and its cookies are on the way to the browser.
+        return Ok(Success::json(ends(call, session.ends_at(), session.idle_ends_at)));
+    };
     let mut set_cookies = SetCookies::new(&call.cookies);
     let mut writer = SessionWriter::new(
         &mut set_cookies,
-        session.identity(call.now),
+        session.identity(binding, call.now),
         application.lifetimes,
         call.now,
     );

@@ -14,7 +14,7 @@ use crate::config::UserInfoSource;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     match call.worker.application.config.userinfo_source {
-        UserInfoSource::IdToken => claims::handle(&call),
+        UserInfoSource::IdToken => claims::handle(call).await,
         UserInfoSource::UserinfoEndpoint => from_endpoint(call).await,
     }
 }
@@ -22,7 +22,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
 /// Requests the userinfo endpoint. The response must be about the user who signed in (OpenID Connect Core 1.0, section
 /// 5.3.2). The session identifies the user even without the ID token cookie.
 async fn from_endpoint(call: Call<'_>) -> Result<Success, ApiError> {
-    let session = require_session(&call.cookies)?;
+    let (session, _) = require_session(&call).await?;
     let settings = call.cookies.settings();
     let opened = require(settings, Purpose::AccessToken, &session.access_token)?;
     let access_token = std::str::from_utf8(&opened.value)

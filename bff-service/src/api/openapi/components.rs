@@ -78,6 +78,7 @@ pub(super) fn security_schemes(application: &Application) -> Value {
         "login": cookie(names.of(Purpose::Login), "The sealed pending logins of this browser."),
         "accessToken": cookie(names.of(Purpose::AccessToken), "The sealed access token."),
         "refreshToken": cookie(names.of(Purpose::RefreshToken), "The sealed refresh token."),
+        "deviceKey": cookie(names.of(Purpose::DeviceKey), "The sealed public key of the device."),
         "idToken": cookie(names.of(Purpose::IdToken), "The sealed ID token."),
         "csrf": cookie(names.of(Purpose::Csrf), "The sealed CSRF value."),
         "csrfHeader": {

@@ -27,7 +27,13 @@ pub fn document(application: &Application) -> Value {
         let at_path = paths.entry(path).or_insert_with(|| json!({}));
         at_path[method.as_str().to_ascii_lowercase()] = operation;
     }
-    let tags = [Caller::Page, Caller::Navigation, Caller::AuthorizationServer].map(tag);
+    let tags = [
+        Caller::Page,
+        Caller::Navigation,
+        Caller::Browser,
+        Caller::AuthorizationServer,
+    ]
+    .map(tag);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -112,6 +118,10 @@ fn tag(caller: Caller) -> Value {
         Caller::Navigation => (
             "navigation",
             "Navigations of the browser, for applications whose pages have no code for sign-in and sign-out.",
+        ),
+        Caller::Browser => (
+            "browser",
+            "Called by the browser itself, for sessions that are bound to a device. No script can send these requests.",
         ),
         Caller::AuthorizationServer => (
             "authorization server",

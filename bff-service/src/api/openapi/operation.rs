@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::body::MAX_BYTES;
 use super::super::endpoint::Endpoint;
 use super::components::json_response;
-use super::parameters::query;
+use super::parameters::{header, query};
 use crate::api::endpoints::frontchannel_logout::MIN_SID_BYTES;
 use crate::api::endpoints::navigation::MAX_RETURN_TO_BYTES;
 use crate::application::Application;
@@ -81,8 +81,8 @@ impl Operation {
     /// The operation of an endpoint. A new endpoint does not compile without one.
     pub(super) fn of(endpoint: Endpoint, application: &Application) -> Operation {
         use ErrorCode::{
-            AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, Prefetch, RefreshUnavailable,
-            SessionExpired, TokenExpired,
+            AuthorizationError, AuthorizationServerError, DeviceBindingRequired, DeviceChallenge, InvalidRequest,
+            LoginRequired, Prefetch, RefreshUnavailable, SessionExpired, TokenExpired,
         };
         let busy = ErrorCode::AuthorizationServerBusy { retry_after: None };
         let [session_ends, idle_ends, idle_timeout] = ends();
@@ -116,7 +116,7 @@ impl Operation {
                     "required": ["pageUrl"],
                     "properties": {"pageUrl": {"type": "string", "format": "uri", "minLength": 1, "description": "`location.href`"}},
                 }))
-                .add_errors(&[LoginRequired, AuthorizationError, AuthorizationServerError, busy])
+                .add_errors(&[LoginRequired, AuthorizationError, AuthorizationServerError, RefreshUnavailable, busy])
             },
             Endpoint::UserInfo => Operation::new(
                 "Return claims about the user",
@@ -124,21 +124,36 @@ impl Operation {
                 (200, json_response("The claims.", claims)),
             )
             .require_one_of(&[&["idToken"], &["accessToken"]])
-            .add_errors(&[TokenExpired, SessionExpired, AuthorizationError, AuthorizationServerError, busy]),
+            .add_errors(&[
+                TokenExpired,
+                SessionExpired,
+                DeviceBindingRequired,
+                AuthorizationError,
+                AuthorizationServerError,
+                RefreshUnavailable,
+                busy,
+            ]),
             Endpoint::Claims => Operation::new(
                 "Return the claims of the ID token",
                 "The ID token is that of the sign-in, or of the last refresh that returned an ID token.",
                 (200, json_response("The claims.", claims)),
             )
             .require_one_of(&[&["idToken"]])
-            .add_errors(&[SessionExpired]),
+            .add_errors(&[SessionExpired, DeviceBindingRequired, RefreshUnavailable]),
             Endpoint::Refresh => Operation::new(
                 "Refresh the session",
                 "Concurrent calls with the same refresh token, for example of several tabs, share one refresh. `session_expired` clears the cookies.",
-                (204, json!({"description": "The session has new cookies."})),
+                (204, json!({"description": "The session has new cookies, unless a registration in progress sends them."})),
             )
             .require_one_of(&[&["refreshToken", "csrf", "csrfHeader"]])
-            .add_errors(&[InvalidRequest, SessionExpired, AuthorizationServerError, RefreshUnavailable, busy]),
+            .add_errors(&[
+                InvalidRequest,
+                SessionExpired,
+                DeviceBindingRequired,
+                AuthorizationServerError,
+                RefreshUnavailable,
+                busy,
+            ]),
             Endpoint::Logout => Operation::new(
                 "End the session",
                 "Clears the cookies, revokes the tokens if the authorization server has a revocation endpoint, and makes copies of the \
@@ -163,7 +178,7 @@ impl Operation {
                 })),
             )
             .require_one_of(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"]])
-            .add_errors(&[SessionExpired]),
+            .add_errors(&[SessionExpired, DeviceBindingRequired, RefreshUnavailable]),
             Endpoint::Session => Operation::new(
                 "Return what a page needs when it loads",
                 "`accessTokenExpiresIn` is in seconds. At 0 a refresh is due.",
@@ -177,7 +192,8 @@ impl Operation {
                     "claims": {"type": ["object", "null"]},
                 })),
             )
-            .require_one_of(&[&[], &["accessToken", "refreshToken", "idToken", "csrf"]]),
+            .require_one_of(&[&[], &["accessToken", "refreshToken", "idToken", "csrf"]])
+            .add_errors(&[RefreshUnavailable]),
             Endpoint::Login => Operation::new(
                 "Start a login by navigation",
                 "The browser returns to `/callback`, which redirects to `returnTo`.",
@@ -232,8 +248,60 @@ impl Operation {
                     "keys": {"type": "array", "items": {"type": "object"}},
                 })),
             ),
+            Endpoint::DeviceRegistration => Operation::new(
+                "Register a key of the device",
+                "Binds the session to the key (W3C Device Bound Session Credentials). Only the response that begins a session offers \
+                 it, with `Secure-Session-Registration`.",
+                json_200("The session instructions, with the cookies of the bound session.", &INSTRUCTIONS, instructions()),
+            )
+            .require_one_of(&[&["accessToken", "refreshToken", "csrf"]])
+            .set_parameters(vec![device_token(true)])
+            .add_errors(&[SessionExpired, RefreshUnavailable]),
+            Endpoint::DeviceProof => Operation::new(
+                "Get a new proof of the device's key",
+                "HTTP 403 has a challenge in `Secure-Session-Challenge`, which the browser signs.",
+                json_200(
+                    "The session instructions, with a new proof in its cookie and the next challenge in `Secure-Session-Challenge`.",
+                    &INSTRUCTIONS,
+                    instructions(),
+                ),
+            )
+            .require_one_of(&[&["accessToken", "deviceKey"], &["csrf", "deviceKey"]])
+            .set_parameters(vec![
+                header("Sec-Secure-Session-Id", true, "The identifier of the session.", json!({"type": "string"})),
+                device_token(false),
+            ])
+            .add_errors(&[SessionExpired, DeviceChallenge, RefreshUnavailable]),
         }
     }
+}
+
+/// The required members of the session instructions.
+const INSTRUCTIONS: [&str; 5] = [
+    "session_identifier",
+    "refresh_url",
+    "scope",
+    "credentials",
+    "allowed_refresh_initiators",
+];
+
+fn instructions() -> Value {
+    json!({
+        "session_identifier": {"type": "string"},
+        "refresh_url": {"type": "string"},
+        "scope": {"type": "object"},
+        "credentials": {"type": "array", "items": {"type": "object"}},
+        "allowed_refresh_initiators": {"type": "array", "items": {"type": "string"}},
+    })
+}
+
+fn device_token(required: bool) -> Value {
+    header(
+        "Secure-Session-Response",
+        required,
+        "A JWT that the device has signed. Its `jti` is the challenge.",
+        json!({"type": "string"}),
+    )
 }
 
 /// The schemas of the members that say when a session ends.

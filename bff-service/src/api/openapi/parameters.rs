@@ -15,8 +15,28 @@ pub(super) fn of_caller(caller: Caller, application: &Application) -> Vec<Value>
             "description": "Origin of the page, which browsers send. Required for every POST.",
             "schema": {"enum": origins},
         })],
+        Caller::Browser => {
+            let sites: &[&str] = match application.cookies.domain {
+                Some(_) => &["same-origin", "same-site"],
+                None => &["same-origin"],
+            };
+            vec![
+                fetch_metadata("Sec-Fetch-Site", sites),
+                fetch_metadata("Sec-Fetch-Mode", &["no-cors"]),
+            ]
+        }
         Caller::Navigation | Caller::AuthorizationServer => Vec::new(),
     }
+}
+
+fn fetch_metadata(name: &str, values: &[&str]) -> Value {
+    let description = "Sent by the browser. Earlier versions send neither Fetch Metadata nor `Origin` here.";
+    header(name, false, description, json!({ "enum": values }))
+}
+
+/// A header.
+pub(super) fn header(name: &str, required: bool, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "header", "required": required, "description": description, "schema": schema})
 }
 
 /// A query parameter.

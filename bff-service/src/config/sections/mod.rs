@@ -24,5 +24,5 @@ pub use self::keys::Keys;
 pub use self::navigation::Navigation;
 pub use self::redis::Redis;
 pub use self::server::Server;
-pub use self::session::Session;
+pub use self::session::{DeviceBinding, Session};
 pub use self::settings::{CookiePaths, DEFAULT_ENDPOINTS_PREFIX, Settings, UserInfoSource};

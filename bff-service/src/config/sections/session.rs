@@ -1,7 +1,11 @@
-//! `[session]`: the lifetimes of sessions and logins.
+//! `[session]`: the lifetimes of sessions and logins, and whether sessions are bound to devices.
+
+use serde::Deserialize;
+
+use super::field::{FieldType, Kind};
 
 section! {
-    /// The lifetimes of sessions and logins.
+    /// The lifetimes of sessions and logins, and whether sessions are bound to devices.
     pub struct Session at "session." {
         /// Maximum time from sign-in to the end of a session, in seconds. If unset, the service sets no such limit.
         pub max_lifetime_seconds: Option<u64> = None, 1..=31_622_400;
@@ -25,5 +29,28 @@ section! {
         /// or all that belong to one session at the authorization server. Front-channel logout adds an entry only if
         /// the list is less than half full.
         pub ended_entries: usize = 10_000, 1..=10_000;
+        /// Whether the service binds new sessions to a key of the device (Device Bound Session Credentials): copied cookies of
+        /// such a session become useless after minutes. It takes effect in browsers that support it, and in sessions with a
+        /// refresh token.
+        pub device_binding: DeviceBinding = DeviceBinding::default();
+        /// How long a proof of the device's key is valid, in seconds: the time after which copied cookies of a bound session
+        /// are useless, apart from what `docs/SECURITY.md` adds.
+        pub device_proof_seconds: u64 = 600, 300..=600;
     }
+}
+
+/// Whether the service binds sessions to a key of the device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceBinding {
+    /// New sessions are not bound.
+    #[default]
+    Off,
+    /// New sessions are bound if the browser supports it.
+    WhereSupported,
+}
+
+impl FieldType for DeviceBinding {
+    const KIND: Kind = Kind::String;
 }

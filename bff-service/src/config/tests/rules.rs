@@ -236,3 +236,27 @@ fn a_proxy_url_that_cannot_be_meant_is_refused_by_its_variable_and_its_password_
         assert!(!error.to_string().contains("passphrase"), "{error}");
     }
 }
+
+#[test]
+fn a_browser_must_know_which_requests_need_the_proof_of_the_device() {
+    let text = |top: &str| {
+        let text = text_with("session: device_binding = \"where_supported\"");
+        Config::parse(&format!("{top}\n{text}"), environment)
+    };
+    for top in [
+        "",
+        "hosts = [\"a.example.com\", \"b.example.com:8443\", \"[::1]\", \"[::2]\"]",
+        "cookie_domain = \"example.com\"\nhosts = [\"a.example.com\", \"a.example.com:8443\"]",
+    ] {
+        assert!(text(top).is_ok(), "{top}");
+    }
+    for top in [
+        "cookie_domain = \"example.com\"",
+        "hosts = [\"a.example.com\", \"b.example.com\", \"A.example.com:8443\"]",
+        "hosts = [\"[::1]\", \"[::1]:8443\"]",
+    ] {
+        assert_eq!(fields(text(top)), ["session.device_binding"], "{top}");
+    }
+    // Without binding, all of them are valid.
+    assert!(with("hosts = [\"[::1]\", \"[::1]:8443\"]").is_ok());
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, Guard};
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_BYTES, OpenError, Opened, SealError, Sealer};
+use bff_core::cookie::seal::{Binding, Content, NONCE_BYTES, OpenError, Opened, SealError, Sealer};
 use bff_core::crypto::key_ring::{KeyId, KeyRing};
 
 use crate::config::Config;
@@ -17,6 +17,7 @@ enum SealerUse {
     Cookies,
     Refreshes,
     Logouts,
+    Challenges,
 }
 
 /// A key ring, with the sealers made from it.
@@ -24,6 +25,7 @@ struct CurrentKeys {
     cookies: Sealer,
     refreshes: Sealer,
     logouts: Sealer,
+    challenges: Sealer,
     /// Number of cookies that each key has opened, the sealing key first.
     opened: Vec<(KeyId, Arc<AtomicU64>)>,
 }
@@ -84,6 +86,11 @@ impl CookieKeys {
         self.sealer(SealerUse::Logouts)
     }
 
+    /// The sealer for the challenges that devices sign.
+    pub fn for_challenges(self: &Arc<Self>) -> RotatingSealer {
+        self.sealer(SealerUse::Challenges)
+    }
+
     fn sealer(self: &Arc<Self>, used_for: SealerUse) -> RotatingSealer {
         RotatingSealer {
             keys: Arc::clone(self),
@@ -109,6 +116,7 @@ fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)])
         cookies: config.sealer(ring.clone()),
         refreshes: config.sealer_for("refresh", ring.clone()),
         logouts: config.sealer_for("logout", ring.clone()),
+        challenges: config.sealer_for("challenge", ring.clone()),
         opened: ring.key_ids().map(count).collect(),
     }
 }
@@ -119,7 +127,22 @@ impl RotatingSealer {
     /// # Errors
     /// Those of [`Sealer::seal`].
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_BYTES]) -> Result<String, SealError> {
-        self.of(&self.keys.current.load()).seal(purpose, content, nonce)
+        self.seal_in(Binding::Unbound, purpose, content, nonce)
+    }
+
+    /// Like [`Sealer::seal_in`].
+    ///
+    /// # Errors
+    /// Those of [`Sealer::seal_in`].
+    pub fn seal_in(
+        &self,
+        binding: Binding,
+        purpose: Purpose,
+        content: &Content<'_>,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, SealError> {
+        self.of(&self.keys.current.load())
+            .seal_in(binding, purpose, content, nonce)
     }
 
     /// Whether `key` is the one that seals.
@@ -135,12 +158,13 @@ impl RotatingSealer {
         self.count(self.of(&self.keys.current.load()).open(purpose, sealed, now))
     }
 
-    /// Like [`Sealer::open_even_expired`].
+    /// Like [`Sealer::open_even_expired_in_any`].
     ///
     /// # Errors
-    /// Those of [`Sealer::open_even_expired`].
-    pub fn open_even_expired(&self, purpose: Purpose, sealed: &[u8]) -> Result<Opened, OpenError> {
-        self.count(self.of(&self.keys.current.load()).open_even_expired(purpose, sealed))
+    /// Those of [`Sealer::open_even_expired_in_any`].
+    pub fn open_even_expired_in_any(&self, purpose: Purpose, sealed: &[u8]) -> Result<Opened, OpenError> {
+        let in_force = self.keys.current.load();
+        self.count(self.of(&in_force).open_even_expired_in_any(purpose, sealed))
     }
 
     fn count(&self, opened: Result<Opened, OpenError>) -> Result<Opened, OpenError> {
@@ -161,6 +185,7 @@ impl RotatingSealer {
             SealerUse::Cookies => &in_force.cookies,
             SealerUse::Refreshes => &in_force.refreshes,
             SealerUse::Logouts => &in_force.logouts,
+            SealerUse::Challenges => &in_force.challenges,
         }
     }
 }

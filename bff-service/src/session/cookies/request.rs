@@ -2,7 +2,7 @@
 
 use bff_core::cookie::jar::CookieJar;
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::Opened;
+use bff_core::cookie::seal::{Binding, OpenError, Opened};
 use bff_core::session::current_session::CurrentSession;
 
 use super::settings::CookieSettings;
@@ -89,7 +89,7 @@ impl<'a> RequestCookies<'a> {
         self.ended
     }
 
-    /// The authentic cookies for `purpose`, expired or not.
+    /// The authentic cookies for `purpose`, expired or not, of sessions with any binding.
     pub fn authentic(&self, purpose: Purpose) -> Authentic {
         let mut authentic = Authentic {
             opened: Vec::new(),
@@ -99,12 +99,25 @@ impl<'a> RequestCookies<'a> {
             },
         };
         for value in self.jar.values(purpose, self.settings.max_parts) {
-            match self.settings.sealer.open_even_expired(purpose, &value) {
+            match self.settings.sealer.open_even_expired_in_any(purpose, &value) {
                 Ok(opened) => authentic.opened.push(opened),
                 Err(error) => authentic.error = CookieError::Unusable(error.to_string()),
             }
         }
         authentic
+    }
+
+    /// Whether a cookie that identifies the session, or the device's key, names a key that is not in the ring.
+    pub fn has_unknown_key(&self) -> bool {
+        let purposes = [Purpose::AccessToken, Purpose::Csrf, Purpose::DeviceKey];
+        purposes.into_iter().any(|purpose| {
+            let values = self.jar.values(purpose, self.settings.max_parts);
+            let sealer = &self.settings.sealer;
+            let open = |value: &[u8]| sealer.open_even_expired_in_any(purpose, value);
+            values
+                .iter()
+                .any(|value| matches!(open(value), Err(OpenError::UnknownKey(_))))
+        })
     }
 
     /// Whether the request has the cookie for `purpose` under its unsplit name, valid or not.
@@ -153,6 +166,18 @@ impl Authentic {
     pub fn latest_end(&self, session: &CurrentSession, purpose: Purpose) -> Option<u64> {
         let of_session = self.opened.iter().filter(|opened| session.has(purpose, opened.session));
         of_session.map(|opened| opened.expires_at).max()
+    }
+
+    /// The binding of the cookies of this session; `None` if there is none.
+    pub fn binding(&self, session: &CurrentSession, purpose: Purpose) -> Option<Binding> {
+        let of_session = self.opened.iter().filter(|opened| session.has(purpose, opened.session));
+        of_session.map(|opened| opened.binding).max()
+    }
+
+    /// Those of bound sessions only.
+    pub fn bound(mut self) -> Authentic {
+        self.opened.retain(|opened| opened.binding == Binding::Bound);
+        self
     }
 
     /// The cookie that counts in this session: if there are several, the newest one, with the greatest `made`.

@@ -6,7 +6,7 @@ use bff_core::cookie::purpose::Purpose;
 
 use super::other_shapes::{self, Shape};
 use super::request::RequestCookies;
-use super::settings::CookieSettings;
+use super::settings::{self, CookieSettings};
 
 /// Maximum length of the value of one cookie, in bytes. Browsers accept 4,096 bytes for name and value together
 /// (draft-ietf-httpbis-rfc6265bis, section 5.6).
@@ -174,7 +174,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Clears the four cookies of a session, and before them cookies in other shapes.
+    /// Clears the cookies of a session, and before them cookies in other shapes.
     pub fn clear_session(&mut self) {
         self.clear_other_shapes();
         for purpose in [
@@ -184,6 +184,9 @@ impl<'a, 'b> SetCookies<'a, 'b> {
             Purpose::Csrf,
         ] {
             self.clear(purpose);
+        }
+        for purpose in [Purpose::DeviceBinding, Purpose::DeviceKey] {
+            self.clear_if_sent(purpose);
         }
     }
 
@@ -211,8 +214,9 @@ impl<'a, 'b> SetCookies<'a, 'b> {
 
     fn clear_parts(&mut self, purpose: Purpose, first: usize) {
         let mut numbers = self.request.parts(purpose);
-        // A CSRF value is never split.
-        if self.is_withheld(purpose) && purpose != Purpose::Csrf {
+        // These are never split.
+        let is_short = matches!(purpose, Purpose::Csrf | Purpose::DeviceBinding | Purpose::DeviceKey);
+        if self.is_withheld(purpose) && !is_short {
             numbers.extend(1..=self.settings.max_parts);
             numbers.sort_unstable();
             numbers.dedup();
@@ -226,9 +230,15 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.is_withheld(purpose) || self.request.has_whole(purpose)
     }
 
-    /// The login cookie for navigations is sent with a navigation, and that for pages is not affected by it.
+    /// The login cookie for navigations is sent with a navigation, and that for pages is not affected by it. There are no
+    /// cookies of bound sessions unless the application binds sessions.
     fn is_withheld(&self, purpose: Purpose) -> bool {
-        self.withheld && !matches!(purpose, Purpose::Login | Purpose::NavigationLogin)
+        self.withheld
+            && match purpose {
+                Purpose::Login | Purpose::NavigationLogin => false,
+                Purpose::AccessToken | Purpose::RefreshToken | Purpose::IdToken | Purpose::Csrf => true,
+                Purpose::DeviceBinding | Purpose::DeviceKey => self.settings.binds_sessions,
+            }
     }
 
     fn clear_name(&mut self, purpose: Purpose, name: &str) {
@@ -247,9 +257,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     }
 
     fn add_line_at(&mut self, name: &str, path: &str, domain: Option<&str>, value: &str, attributes: &str) {
-        let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
-        self.lines.push(format!(
-            "{name}={value}; Path={path}{domain}; Secure; HttpOnly{attributes}"
-        ));
+        let place = settings::attributes(path, domain);
+        self.lines.push(format!("{name}={value}; {place}{attributes}"));
     }
 }

@@ -22,6 +22,8 @@ pub struct CookieSettings {
     pub former_paths: Vec<String>,
     /// Maximum number of parts of a long value.
     pub max_parts: usize,
+    /// Whether the application binds sessions to devices.
+    pub binds_sessions: bool,
 }
 
 impl CookieSettings {
@@ -35,6 +37,11 @@ impl CookieSettings {
         format!("{};{}", self.domain.as_deref().unwrap_or_default(), self.narrow_path)
     }
 
+    /// The attributes of the cookie for this purpose, without `SameSite` and its lifetime.
+    pub fn attributes(&self, purpose: Purpose) -> String {
+        attributes(self.path(purpose), self.domain.as_deref())
+    }
+
     /// The path of the cookie for this purpose.
     pub fn path(&self, purpose: Purpose) -> &str {
         match purpose.is_for_endpoints_alone() {
@@ -42,4 +49,10 @@ impl CookieSettings {
             false => "/",
         }
     }
+}
+
+/// The attributes of a cookie with this `Path` and `Domain`, without `SameSite` and its lifetime.
+pub(super) fn attributes(path: &str, domain: Option<&str>) -> String {
+    let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    format!("Path={path}{domain}; Secure; HttpOnly")
 }

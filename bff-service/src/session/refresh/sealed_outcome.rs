@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::Content;
+use bff_core::cookie::seal::{Binding, Content};
 use bff_core::cookie::session_id::SessionId;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -51,6 +51,9 @@ struct StoredSession {
     id: [u8; 32],
     started_at: u64,
     csrf: Vec<u8>,
+    /// Whether the browser may still bind the session to a device. Unknown to a replica of an earlier version.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_provisional: bool,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -83,6 +86,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
                     id: begun.session.id.0,
                     started_at: begun.session.started_at,
                     csrf: begun.csrf.to_vec(),
+                    is_provisional: begun.session.binding == Binding::Provisional,
                 })
             }),
         },
@@ -99,6 +103,8 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             | ErrorCode::UnsupportedMediaType
             | ErrorCode::TokenExpired
             | ErrorCode::LoginRequired
+            | ErrorCode::DeviceBindingRequired
+            | ErrorCode::DeviceChallenge
             | ErrorCode::Prefetch
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed,
@@ -152,6 +158,10 @@ pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> O
                 session: Session {
                     id: SessionId(begun.id),
                     started_at: begun.started_at,
+                    binding: match begun.is_provisional {
+                        true => Binding::Provisional,
+                        false => Binding::Unbound,
+                    },
                 },
                 csrf: begun.csrf.into(),
             }),

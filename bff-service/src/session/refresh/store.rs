@@ -106,6 +106,12 @@ pub struct BegunSession {
 }
 
 impl RenewedTokens {
+    /// Whether both have begun a session, and the same one.
+    pub fn begins_the_same_session(&self, other: &RenewedTokens) -> bool {
+        let id = |tokens: &RenewedTokens| tokens.begun.as_ref().map(|begun| begun.session.id);
+        id(self).is_some() && id(self) == id(other)
+    }
+
     /// Whether the access token is valid at `now` (seconds since 1970).
     pub fn is_live(&self, now: u64) -> bool {
         self.access_token_expires_at > now

@@ -28,6 +28,8 @@ pub const LOGIN: &str = "__Host-Http-example-login";
 pub const NAV: &str = "__Host-Http-example-nav";
 pub const AUTH: &str = "__Http-example-auth";
 pub const ID: &str = "__Http-example-id";
+pub const BOUND: &str = "__Host-example-bound";
+pub const KEY: &str = "__Http-example-key";
 
 /// A running service and its authorization server.
 pub struct TestApp {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, Opened, Sealer};
+use bff_core::cookie::seal::{Binding, Content, Opened, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 
@@ -16,6 +16,7 @@ pub struct Forgery {
     pub session: SessionId,
     pub began_at: u64,
     pub expires_at: u64,
+    pub binding: Binding,
     pub keys: String,
 }
 
@@ -27,6 +28,7 @@ impl Forgery {
             session: opened.session.unwrap(),
             began_at: opened.began_at,
             expires_at: opened.expires_at,
+            binding: opened.binding,
             keys: KEYS.to_owned(),
         }
     }
@@ -39,14 +41,14 @@ impl Forgery {
             expires_at: self.expires_at,
         };
         sealer(&self.keys)
-            .seal(purpose, &content, bff_service::random::bytes().unwrap())
+            .seal_in(self.binding, purpose, &content, bff_service::random::bytes().unwrap())
             .unwrap()
     }
 }
 
 /// Opens a cookie of the service.
 pub fn open(purpose: Purpose, value: &str) -> Opened {
-    sealer(KEYS).open(purpose, value.as_bytes(), now()).unwrap()
+    sealer(KEYS).open_in_any(purpose, value.as_bytes(), now()).unwrap()
 }
 
 pub fn sealer(keys: &str) -> Sealer {

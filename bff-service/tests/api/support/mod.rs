@@ -3,6 +3,7 @@
 pub mod app;
 pub mod authorization_server;
 pub mod browser;
+pub mod device;
 pub mod forgery;
 pub mod http;
 pub mod log_capture;

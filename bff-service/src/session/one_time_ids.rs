@@ -1,36 +1,33 @@
-//! The used logout tokens: each can be used once (OpenID Connect Back-Channel Logout 1.0, section 2.6).
+//! Ids that are valid for one use each: of logout tokens (OpenID Connect Back-Channel Logout 1.0, section 2.6), and of the
+//! challenges that devices sign.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::oauth::logout_token::MAX_AGE_SECONDS;
 use crate::session::redis::Redis;
 use bff_core::encoding::hex;
 
-/// Maximum number of stored ids. Only the authorization server can create valid tokens.
-const MAX_TOKENS: usize = 100_000;
-/// How long an id is stored, in seconds: until the token is refused for its age, plus one minute of clock skew in each
-/// direction.
-const KEEP_SECONDS: u64 = MAX_AGE_SECONDS + 120;
+/// Maximum number of stored ids. If there are more, the oldest can be used again in this process: a signed challenge then
+/// gives one more proof, and a logout token ends the same sessions again.
+const MAX_IDS: usize = 100_000;
 
-/// The hashed ids of recent logout tokens.
-pub struct LogoutTokens {
+/// The hashed ids of one kind that were used lately.
+pub struct OneTimeIds {
+    kind: &'static str,
+    keep_seconds: u64,
     used: Mutex<Used>,
     redis: Option<Redis>,
 }
 
-#[derive(Default)]
-struct Used {
-    ids: HashSet<[u8; 32]>,
-    order: VecDeque<(u64, [u8; 32])>,
-}
-
-impl LogoutTokens {
-    /// Starts empty. With Redis, replicas share the ids.
-    pub fn new(redis: Option<Redis>) -> LogoutTokens {
-        LogoutTokens {
+impl OneTimeIds {
+    /// Starts empty. `kind` is part of the names of the keys in Redis, with which replicas share the ids. An id is stored for
+    /// `keep_seconds`: set at least the time for which it is valid.
+    pub fn new(kind: &'static str, keep_seconds: u64, redis: Option<Redis>) -> OneTimeIds {
+        OneTimeIds {
+            kind,
+            keep_seconds,
             used: Mutex::default(),
             redis,
         }
@@ -43,30 +40,36 @@ impl LogoutTokens {
             .used
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .mark_used(digest, now)
+            .mark_used(digest, now, self.keep_seconds)
         {
             return false;
         }
         let Some(redis) = &self.redis else { return true };
         let mut command = redis::cmd("SET");
         command
-            .arg(redis.key(&format!("logout-token:{}", hex::encode(&digest))))
+            .arg(redis.key(&format!("{}:{}", self.kind, hex::encode(&digest))))
             .arg(1)
             .arg("NX")
             .arg("EX")
-            .arg(KEEP_SECONDS);
+            .arg(self.keep_seconds);
         match redis.run::<Option<String>>(&command).await {
             Ok(set) => set.is_some(),
-            // A second use at another replica only ends the same sessions again.
+            // A second use at another replica does no more than the first, which came from the same party.
             Err(_) => true,
         }
     }
 }
 
+#[derive(Default)]
+struct Used {
+    ids: HashSet<[u8; 32]>,
+    order: VecDeque<(u64, [u8; 32])>,
+}
+
 impl Used {
-    fn mark_used(&mut self, id: [u8; 32], now: u64) -> bool {
-        let is_old = |(at, _): &(u64, [u8; 32])| at.saturating_add(KEEP_SECONDS) < now;
-        while self.order.front().is_some_and(is_old) || self.order.len() >= MAX_TOKENS {
+    fn mark_used(&mut self, id: [u8; 32], now: u64, keep_seconds: u64) -> bool {
+        let is_old = |(at, _): &(u64, [u8; 32])| at.saturating_add(keep_seconds) < now;
+        while self.order.front().is_some_and(is_old) || self.order.len() >= MAX_IDS {
             if let Some((_, id)) = self.order.pop_front() {
                 self.ids.remove(&id);
             }
@@ -83,9 +86,11 @@ impl Used {
 mod tests {
     use super::*;
 
+    const KEEP_SECONDS: u64 = 600;
+
     #[tokio::test]
     async fn a_token_is_good_once_and_forgotten_when_it_is_too_old_anyway() {
-        let tokens = LogoutTokens::new(None);
+        let tokens = OneTimeIds::new("logout-token", KEEP_SECONDS, None);
         assert!(tokens.mark_used("a", 1000).await);
         assert!(tokens.mark_used("b", 1000).await);
         assert!(!tokens.mark_used("a", 1000 + KEEP_SECONDS).await);

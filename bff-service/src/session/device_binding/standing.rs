@@ -1,0 +1,103 @@
+//! What a request of a session may do, by the binding of the session and the proof in the request.
+
+use bff_core::cookie::seal::Binding;
+
+use super::GRACE_SECONDS;
+use super::decisions::{BindingDecision, BindingDecisions, Undecided};
+use crate::session::current_session::RequestSession;
+
+/// The standing of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It acts in its session, which has this binding.
+    Live(Binding),
+    /// The request has provisional cookies of a session that was bound, or replaced, a moment ago, and no proof: it may read,
+    /// and gets no cookies.
+    Superseded,
+}
+
+impl Standing {
+    /// The standing of a request of `session` at `now` (seconds since 1970); `None` if the session is bound and the request
+    /// has no valid proof.
+    ///
+    /// # Errors
+    /// The cookies do not say by themselves whether the session is bound, and the list does not say it either.
+    pub async fn of(
+        decisions: &BindingDecisions,
+        session: &RequestSession,
+        now: u64,
+    ) -> Result<Option<Standing>, Undecided> {
+        let decision = match (session.sealed, session.id()) {
+            (Binding::Provisional, Some(id)) => decisions.of(&id, session.began_at, now).await?,
+            (Binding::Provisional | Binding::Unbound | Binding::Bound, _) => None,
+        };
+        Ok(Standing::by(
+            session.sealed,
+            session.proof.is_ok(),
+            decision.as_ref(),
+            now,
+        ))
+    }
+
+    /// The standing of a request with cookies that are sealed so, with or without a proof. `decision` is that on a
+    /// provisional session.
+    fn by(sealed: Binding, is_proven: bool, decision: Option<&BindingDecision>, now: u64) -> Option<Standing> {
+        let decided_at = match (sealed, decision) {
+            (Binding::Unbound, _) | (Binding::Provisional, Some(BindingDecision::Unbound)) => {
+                return Some(Standing::Live(Binding::Unbound));
+            }
+            (Binding::Provisional, None) => return Some(Standing::Live(Binding::Provisional)),
+            (Binding::Provisional, Some(BindingDecision::Bound { at, .. } | BindingDecision::Replaced { at })) => {
+                Some(*at)
+            }
+            (Binding::Bound, _) => None,
+        };
+        if is_proven {
+            return Some(Standing::Live(Binding::Bound));
+        }
+        decided_at
+            .filter(|at| now < at.saturating_add(GRACE_SECONDS))
+            .map(|_| Standing::Superseded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_session_needs_its_proof_and_a_provisional_one_needs_it_once_it_is_bound() {
+        use Binding::{Bound, Provisional, Unbound};
+        let bound = BindingDecision::Bound {
+            thumbprint: String::new(),
+            at: 1000,
+        };
+        let (unbound, replaced) = (BindingDecision::Unbound, BindingDecision::Replaced { at: 1000 });
+        for (sealed, decision, unproven) in [
+            (Unbound, None, Some(Standing::Live(Unbound))),
+            (Provisional, None, Some(Standing::Live(Provisional))),
+            (Provisional, Some(&unbound), Some(Standing::Live(Unbound))),
+            (Provisional, Some(&bound), None),
+            (Provisional, Some(&replaced), None),
+            (Bound, None, None),
+        ] {
+            let late = 1000 + GRACE_SECONDS;
+            assert_eq!(
+                Standing::by(sealed, false, decision, late),
+                unproven,
+                "{sealed:?} {decision:?}"
+            );
+            let proven = unproven.or(Some(Standing::Live(Bound)));
+            assert_eq!(
+                Standing::by(sealed, true, decision, late),
+                proven,
+                "{sealed:?} {decision:?}"
+            );
+        }
+        for decision in [&bound, &replaced] {
+            let in_flight = Standing::by(Provisional, false, Some(decision), 1000 + GRACE_SECONDS - 1);
+            assert_eq!(in_flight, Some(Standing::Superseded));
+        }
+        assert_eq!(Standing::by(Bound, false, None, 0), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! Sessions that the browser may still bind to a device, and requests that are in flight while it does.
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Binding;
+
+use crate::support::app::{AT, AUTH, Setup, TestApp, wait_until};
+use crate::support::authorization_server::Misbehaviour;
+use crate::support::browser::Browser;
+use crate::support::device::{Device, ON, SESSION, begin, binding, is_signed_in};
+use crate::support::forgery::{now, open};
+
+/// The session of this browser began this many seconds earlier, as the refresh token cookie says: that of the access token
+/// would say that it began before the service started.
+fn age(browser: &mut Browser<'_>, seconds: u64) {
+    browser.reseal(AUTH, Purpose::RefreshToken, |cookie| cookie.began_at -= seconds);
+}
+
+#[test]
+fn provisional_cookies_are_short_lived_and_a_refresh_after_the_first_minute_makes_them_ordinary() {
+    let app = TestApp::start_with(ON);
+    let (mut browser, _) = begin(&app);
+    let began_at = open(Purpose::AccessToken, browser.cookie(AT)).began_at;
+    for cookie in SESSION {
+        assert_eq!(binding(&browser, cookie), Binding::Provisional, "{cookie:?}");
+        let lifetime = open(cookie.1, browser.cookie(cookie.0)).expires_at - began_at;
+        assert_eq!(lifetime, if cookie.0 == AT { 120 } else { 3600 }, "{cookie:?}");
+    }
+    // In the first minute the browser may still register a key.
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(binding(&browser, (AT, Purpose::AccessToken)), Binding::Provisional);
+    assert_eq!(
+        open(Purpose::AccessToken, browser.cookie(AT)).expires_at,
+        began_at + 120
+    );
+    assert_eq!(app.metric("bff_sessions_decided_total{binding=\"unbound\"}"), 0);
+    age(&mut browser, 61);
+    let mut copy = browser.clone();
+    assert_eq!(browser.post("/refresh").status, 204);
+    for cookie in SESSION {
+        assert_eq!(binding(&browser, cookie), Binding::Unbound, "{cookie:?}");
+        assert!(
+            open(cookie.1, browser.cookie(cookie.0)).expires_at > now() + 200,
+            "{cookie:?}"
+        );
+    }
+    assert_eq!(app.metric("bff_sessions_decided_total{binding=\"unbound\"}"), 1);
+    // Another tab's late call is one of the same session.
+    assert_eq!(copy.post("/refresh").status, 204);
+    assert!(is_signed_in(&mut browser));
+    assert_eq!(app.authorization_server.state().reuses, 0);
+    assert_eq!(app.metric("bff_sessions_decided_total{binding=\"unbound\"}"), 1);
+}
+
+#[test]
+fn who_copies_the_cookies_before_the_registration_has_nothing_after_it() {
+    let app = TestApp::start_with(ON);
+    let (mut browser, offer) = begin(&app);
+    let mut thief = browser.clone();
+    let mut device = Device::new();
+    assert_eq!(device.register(&mut browser, &offer).status, 200);
+    // Requests that were in flight are not refused, but get no cookies.
+    let response = thief.post("/refresh");
+    assert_eq!((response.status, response.set_cookies().len()), (204, 0));
+    let response = thief.get("/session");
+    assert_eq!(response.json()["isLoggedIn"], true);
+    assert_eq!(response.set_cookies().len(), 0);
+    // Nobody offers him a registration, and he cannot use the one that was offered.
+    for endpoint in ["/session", "/claims", "/userInfo"] {
+        assert_eq!(thief.get(endpoint).header("secure-session-registration"), None);
+    }
+    let page = thief.load_page("https://www.example.test/");
+    assert_eq!(page.header("secure-session-registration"), None);
+    assert!(is_signed_in(&mut browser));
+    assert_eq!(browser.post("/refresh").status, 204);
+}
+
+#[test]
+fn after_the_decision_that_a_session_is_not_bound_no_key_is_registered() {
+    let app = TestApp::start_with(ON);
+    let (mut browser, offer) = begin(&app);
+    let mut late = browser.clone();
+    age(&mut browser, 61);
+    assert_eq!(browser.post("/refresh").status, 204);
+    // The cookies of before, and those of after.
+    for visitor in [&mut late, &mut browser] {
+        let response = Device::new().register(visitor, &offer);
+        assert_eq!(
+            (response.status, response.set_cookies().len()),
+            (401, 0),
+            "{response:?}"
+        );
+    }
+    assert!(is_signed_in(&mut browser));
+}
+
+#[test]
+fn one_of_two_responses_to_a_login_offers_a_registration_and_both_have_provisional_cookies() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    let mut late = browser.clone();
+    let first = browser.load_page(page_url.as_str());
+    let second = late.load_page(page_url.as_str());
+    assert!(first.header("secure-session-registration").is_some());
+    assert_eq!(second.header("secure-session-registration"), None);
+    for visitor in [&browser, &late] {
+        assert_eq!(binding(visitor, (AUTH, Purpose::RefreshToken)), Binding::Provisional);
+    }
+}
+
+/// The response to a refresh that was in flight may reach the browser after that to the registration.
+#[test]
+fn provisional_cookies_over_those_of_the_bound_session_are_cookies_of_the_bound_session() {
+    let app = TestApp::start_with(ON);
+    let (mut browser, offer) = begin(&app);
+    let before = browser.cookies.clone();
+    let mut device = Device::new();
+    assert_eq!(device.register(&mut browser, &offer).status, 200);
+    browser.cookies.extend(before);
+    assert_eq!(binding(&browser, (AUTH, Purpose::RefreshToken)), Binding::Provisional);
+    assert!(is_signed_in(&mut browser));
+    assert_eq!(browser.post("/refresh").status, 204);
+    for cookie in SESSION {
+        assert_eq!(binding(&browser, cookie), Binding::Bound, "{cookie:?}");
+    }
+    assert_eq!(device.refresh(&mut browser).status, 200);
+    assert_eq!(app.authorization_server.state().reuses, 0);
+}
+
+#[test]
+fn a_session_is_bound_also_while_the_authorization_server_is_away_and_continues_when_it_is_back() {
+    let app = TestApp::start_with(ON);
+    let (mut browser, offer) = begin(&app);
+    app.authorization_server
+        .misbehave("token", Misbehaviour::Respond(503, String::new()));
+    let mut device = Device::new();
+    let response = device.register(&mut browser, &offer);
+    assert_eq!(response.status, 200, "{response:?}");
+    app.authorization_server.behave();
+    assert!(is_signed_in(&mut browser));
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(device.refresh(&mut browser).status, 200);
+    assert_eq!(app.authorization_server.state().reuses, 0);
+}
+
+#[test]
+fn a_registration_joins_a_refresh_that_is_in_progress() {
+    let app = TestApp::start_with(ON);
+    let (browser, offer) = begin(&app);
+    app.authorization_server.misbehave("token", Misbehaviour::Hang);
+    let mut device = Device::new();
+    let registration = device.registration(&browser, &offer);
+    let before = app.authorization_server.requests("token");
+    let (refresh, registered) = std::thread::scope(|scope| {
+        let refresh = scope.spawn(|| browser.clone().post("/refresh"));
+        app.authorization_server.wait_for_requests("token", before + 1);
+        let mut bound = browser.clone();
+        let registered = scope.spawn(move || (bound.send(&registration), bound));
+        // Until it is decided, so that the refresh ends after that.
+        wait_until("the decision", || {
+            app.metric("bff_sessions_decided_total{binding=\"bound\"}") == 1
+        });
+        app.authorization_server.behave();
+        (refresh.join().unwrap(), registered.join().unwrap())
+    });
+    assert_eq!((refresh.status, refresh.set_cookies().len()), (204, 0), "{refresh:?}");
+    let (response, mut bound) = registered;
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(app.authorization_server.requests("token"), before + 1);
+    assert_eq!(bound.post("/refresh").status, 204);
+    assert_eq!(app.authorization_server.state().reuses, 0);
+}
+
+#[test]
+fn a_session_that_may_be_bound_is_over_when_the_browser_has_another() {
+    let app = TestApp::start_with(ON);
+    let (browser, offer) = begin(&app);
+    let (mut copy, mut late) = (browser.clone(), browser.clone());
+    let mut browser = browser.sign_in_as("bob");
+    // Its registration is on the way, and must not write its cookies over the new ones.
+    let response = Device::new().register(&mut late, &offer);
+    assert_eq!((response.status, response.set_cookies().len()), (401, 0));
+    // Its requests in flight are answered, and get nothing.
+    let response = copy.post("/refresh");
+    assert_eq!((response.status, response.set_cookies().len()), (204, 0));
+    let response = copy.post("/touch");
+    assert_eq!((response.status, response.set_cookies().len()), (200, 0));
+    assert_eq!(browser.get("/claims").json()["sub"], "bob");
+    assert_eq!(app.metric("bff_device_registrations_total{outcome=\"repeated\"}"), 0);
+}
+
+#[test]
+fn the_idle_time_is_the_configured_one_also_while_a_session_may_be_bound() {
+    let app = TestApp::start_with(Setup {
+        session: "device_binding = 'where_supported'\nmax_idle_seconds = 28800",
+        ..ON
+    });
+    let (mut browser, offer) = begin(&app);
+    let idle = |browser: &mut Browser<'_>| browser.get("/session").json()["idleExpiresIn"].as_u64().unwrap();
+    assert!(idle(&mut browser) > 28_700);
+    let mut bound = browser.clone();
+    assert_eq!(Device::new().register(&mut bound, &offer).status, 200);
+    assert!(idle(&mut bound) > 28_700);
+    let mut unbound = begin(&app).0;
+    age(&mut unbound, 61);
+    assert_eq!(unbound.post("/refresh").status, 204);
+    assert!(idle(&mut unbound) > 28_600);
+}
+
+/// A page that was asleep goes on; who has copied the cookies of before has nothing that a restart makes valid.
+#[test]
+fn after_a_restart_without_redis_a_session_that_may_be_bound_is_over() {
+    let app = TestApp::start_with(ON);
+    let (browser, offer) = begin(&app);
+    let restarted = TestApp::start_against(app.authorization_server.clone(), ON);
+    let mut late = Browser {
+        app: &restarted,
+        ..browser
+    };
+    for (name, purpose) in SESSION {
+        late.reseal(name, purpose, |cookie| cookie.began_at -= 10);
+    }
+    // A key may have been registered before.
+    let request = Device::new().registration(&late, &offer);
+    assert_eq!(request.send(restarted.address).status, 401);
+    assert!(!is_signed_in(&mut late));
+    let response = late.post("/refresh");
+    assert_eq!(
+        (response.status, response.json()["code"].as_str()),
+        (401, Some("session_expired"))
+    );
+}
