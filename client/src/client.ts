@@ -98,7 +98,7 @@ export class BffClient<C extends object = Claims> {
     const url = await this.#runAlone(async () => {
       let response: JsonObject = {};
       try {
-        response = await this.#callWithCurrentCsrf('/logout');
+        response = await this.#postInSession('/logout');
       } catch (error) {
         // Refused because the session has already ended, which is the wanted state.
         if (!isUnauthorized(error) || this.#known.isLoggedIn) throw error;
@@ -152,7 +152,7 @@ export class BffClient<C extends object = Claims> {
 
   #report(): Promise<void> {
     return (this.#reporting ??= this.#runAlone(async () => {
-      const response = await this.#callWithCurrentCsrf('/touch');
+      const response = await this.#postInSession('/touch');
       // Responses to earlier requests know less.
       this.#answered = ++this.#asked;
       this.#showEnding(response, true);
@@ -282,7 +282,7 @@ export class BffClient<C extends object = Claims> {
   async #refresh(isOptional = false): Promise<boolean> {
     if (Date.now() < this.#notBefore) throw this.#failure;
     try {
-      await this.#callWithCurrentCsrf('/refresh');
+      await this.#postInSession('/refresh');
     } catch (error) {
       this.#failure = error;
       // Without `retryAfter` this is NaN, and no time is earlier than NaN.
@@ -376,13 +376,12 @@ export class BffClient<C extends object = Claims> {
     }
   }
 
-  /** Sends a POST. If the BFF refuses it although another CSRF value is valid now, sends it again with that value. */
-  async #callWithCurrentCsrf(path: string): Promise<JsonObject> {
-    const { csrf } = this.#known;
+  /** Sends a POST. If it is refused in a valid session, sends it once more: the CSRF value or the proof may be another now. */
+  async #postInSession(path: string): Promise<JsonObject> {
     try {
       return await this.#call('POST', path);
     } catch (error) {
-      if (!isUnauthorized(error) || !(await this.#read('session_expired')) || this.#known.csrf === csrf) throw error;
+      if (!isUnauthorized(error) || !(await this.#read('session_expired'))) throw error;
       return this.#call('POST', path);
     }
   }

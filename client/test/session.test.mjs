@@ -246,6 +246,27 @@ test('refresh gets a new token without need, and rejects where the session is ov
   assert.equal(bff.current.isLoggedIn, false);
 });
 
+test('a refresh that lacks the proof of the device is sent again once the browser has it, and twice without it is the end', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  const lackProof = (times) => {
+    page.bff.refreshFault = () => {
+      page.bff.refreshFault = undefined;
+      if (times > 1) lackProof(times - 1);
+      return new Response('{"code":"device_binding_required","message":"No proof."}', { status: 401 });
+    };
+  };
+  lackProof(1);
+  await bff.refresh();
+  assert.deepEqual(lines(page).slice(1), ['POST /bff/refresh', 'GET /bff/session', 'POST /bff/refresh', 'GET /bff/session']);
+  assert.equal(bff.current.isLoggedIn, true);
+  lackProof(2);
+  await assert.rejects(bff.refresh(), { status: 401 });
+  assert.equal(bff.current.isLoggedIn, false);
+});
+
 test('nothing secret is stored, shown or handed out', async () => {
   const page = fakePage({ path: '/?code=the-code&state=the-state' });
   const bff = client();
