@@ -1,6 +1,7 @@
 // A browser with the demo system: starts one, signs in, and reads what it shows.
 //
-// Environment: WWW, API, LOGIN (origins), CA_FILE, CHROMIUM (a path; default: Debian's).
+// Environment: WWW, API, LOGIN (origins), CA_FILE, CHROMIUM (a path; default: Debian's), CHROMIUM_FEATURES (for
+// `--enable-features`).
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -49,6 +50,7 @@ export async function startBrowser() {
       '--disable-component-update',
       '--disable-sync',
       '--no-first-run',
+      ...(process.env.CHROMIUM_FEATURES ? [`--enable-features=${process.env.CHROMIUM_FEATURES}`] : []),
       `--ignore-certificate-errors-spki-list=${await serverKeyHash()}`,
       // Names below localhost are loopback by themselves. Any other domain of the demo must be mapped.
       ...(domain.endsWith('localhost') ? [] : [`--host-resolver-rules=MAP *.${domain} 127.0.0.1`]),
@@ -104,7 +106,7 @@ export async function bffCookies(context) {
   // Without a URL, the whole store is returned, including narrow paths.
   const cookies = await context.cookies();
   const apiHost = new URL(API).hostname;
-  return cookies.filter(({ name, domain }) => /example-(login|nav|at|auth|id|csrf)(\.\d+)?$/.test(name) || domain.endsWith(apiHost));
+  return cookies.filter(({ name, domain }) => /example-(login|nav|at|auth|id|csrf|bound|key)(\.\d+)?$/.test(name) || domain.endsWith(apiHost));
 }
 
 /** Presses a button and returns the JSON that appears. */

@@ -11,6 +11,7 @@ pub mod applications;
 pub mod bounded;
 pub mod client_credentials;
 pub mod cookie_keys;
+pub mod device;
 pub mod disclosure;
 pub mod discovered_filter;
 pub mod dynamic_listeners;

@@ -36,6 +36,18 @@ impl Seals {
         (String::from_utf8(opened.value.to_vec()).expect("text"), session)
     }
 
+    /// The cookie of the system as it is this many seconds later; `None` if it is not one.
+    pub fn aged(&self, purpose: Purpose, value: &str, seconds: u64) -> Option<String> {
+        let opened = self.sealer.open_even_expired_in_any(purpose, value.as_bytes()).ok()?;
+        let content = Content {
+            value: &opened.value,
+            session: opened.session?,
+            began_at: opened.began_at.checked_sub(seconds)?,
+            expires_at: opened.expires_at.checked_sub(seconds)?,
+        };
+        self.sealer.seal_in(opened.binding, purpose, &content, nonce()).ok()
+    }
+
     /// Seals a value that expires in this number of seconds. A negative number is in the past.
     pub fn seal(&self, purpose: Purpose, value: &str, session: SessionId, expires_in: i64) -> String {
         self.seal_in(Binding::Unbound, purpose, value, session, expires_in)
@@ -50,8 +62,6 @@ impl Seals {
         session: SessionId,
         expires_in: i64,
     ) -> String {
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).expect("random bytes");
         let expires_at = now().checked_add_signed(expires_in).expect("a time");
         let content = Content {
             value: value.as_bytes(),
@@ -59,8 +69,16 @@ impl Seals {
             began_at: now(),
             expires_at,
         };
-        self.sealer.seal_in(binding, purpose, &content, nonce).expect("sealed")
+        self.sealer
+            .seal_in(binding, purpose, &content, nonce())
+            .expect("sealed")
     }
+}
+
+fn nonce() -> [u8; NONCE_BYTES] {
+    let mut nonce = [0; NONCE_BYTES];
+    getrandom::fill(&mut nonce).expect("random bytes");
+    nonce
 }
 
 fn now() -> u64 {

@@ -67,3 +67,10 @@ pub fn redis(test: &TestSystem, command: &str) -> String {
     assert!(!response.starts_with('-'), "`{command}` in Redis failed: {response}");
     response.strip_suffix("+OK\r\n").unwrap_or(&response).to_owned()
 }
+
+/// The value of a metric at this admin address; 0 if there is none.
+pub fn metric(admin: SocketAddr, series: &str) -> u64 {
+    let text = demo_system::get(admin, "/metrics").expect("the metrics").1;
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    line.map_or(0, |count| count.trim().parse().expect("a number"))
+}

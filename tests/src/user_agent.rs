@@ -23,6 +23,8 @@ pub const ID: &str = "__Http-example-id";
 pub const LOGIN: &str = "__Host-Http-example-login";
 /// The proof that a session is bound to the device.
 pub const BOUND: &str = "__Host-example-bound";
+/// The key to which a session is bound.
+pub const KEY: &str = "__Http-example-key";
 
 /// A user's browser with one system.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bff_tests::device::bind_sessions;
 use bff_tests::reconfigured_service::with_reconfiguration;
 use bff_tests::setup::{add_second_user, start};
 use bff_tests::{bounded, client_credentials, repository};
@@ -199,6 +200,34 @@ fn the_end_of_a_session_in_a_browser() {
         ("SESSION_SECONDS", SESSION_SECONDS.to_string()),
     ];
     run_with(&test.system, &["session-end.test.mjs"], &environment);
+}
+
+/// Device Bound Session Credentials, with keys in the browser's memory instead of a security chip.
+const DEVICE_BOUND_SESSIONS: &str = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
+
+fn sessions_bound_to_a_device(one_origin: bool) {
+    let _turn = turn();
+    let test = start(|options| {
+        options.one_origin = one_origin;
+        bind_sessions(options);
+    });
+    add_second_user(&test.system);
+    let environment = [("CHROMIUM_FEATURES", DEVICE_BOUND_SESSIONS.to_owned())];
+    run_with(&test.system, &["device-binding.test.mjs"], &environment);
+    // Without the feature, nothing differs.
+    if !one_origin {
+        run(&test.system, &["session.test.mjs"]);
+    }
+}
+
+#[test]
+fn a_session_bound_to_a_device_in_a_browser() {
+    sessions_bound_to_a_device(false);
+}
+
+#[test]
+fn a_session_bound_to_a_device_at_one_origin_in_a_browser() {
+    sessions_bound_to_a_device(true);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, T
 use bff_tests::http1::{Response, send_plain};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually};
-use bff_tests::two_replicas::{redis, two_replicas, with_redis_and_no_affinity};
+use bff_tests::two_replicas::{metric, redis, two_replicas, with_redis_and_no_affinity};
 use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Component, Options};
 
@@ -59,12 +59,6 @@ fn refreshes_of(test: &TestSystem) -> [u64; 2] {
     let (_, second_admin) = test.system.second_bff();
     [test.system.bff_admin(), second_admin]
         .map(|admin| metric(admin, "bff_requests_total{endpoint=\"refresh\",outcome=\"ok\"}"))
-}
-
-fn metric(admin: std::net::SocketAddr, series: &str) -> u64 {
-    let text = demo_system::get(admin, "/metrics").expect("the metrics").1;
-    let line = text.lines().find_map(|line| line.strip_prefix(series));
-    line.map_or(0, |count| count.trim().parse().expect("a number"))
 }
 
 /// 50 refreshes at once, 20 times, each time with the cookies of the previous round.

@@ -1,35 +1,100 @@
 //! The service is replaced by a newer version, and users stay signed in.
 
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bff_tests::device::{Device, bind_sessions};
+use bff_tests::http1::Request;
 use bff_tests::setup::{artifacts, start_from};
 use bff_tests::user_agent::UserAgent;
-use demo_system::Component;
+use demo_system::{Artifacts, Component, System};
+
+/// The programs of this release, and a link that stands for either service.
+struct Replaceable {
+    artifacts: Artifacts,
+    program: PathBuf,
+    newer: PathBuf,
+    older: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Replaceable {
+    fn new() -> Self {
+        let older = std::env::var_os("PREVIOUS_BFF_SERVICE")
+            .expect("missing PREVIOUS_BFF_SERVICE: run the tests with `cargo xtask test`");
+        let mut artifacts = artifacts();
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("bff-service");
+        let newer = std::mem::replace(&mut artifacts.bff_service, program.clone());
+        Self {
+            artifacts,
+            program,
+            newer,
+            older: older.into(),
+            _folder: folder,
+        }
+    }
+
+    /// The service is this one from its next start.
+    fn set(&self, service: &Path) {
+        // There is none at first.
+        let _ = std::fs::remove_file(&self.program);
+        symlink(service, &self.program).expect("a link");
+    }
+
+    fn replace(&self, system: &System, service: &Path) {
+        system.stop(Component::Bff);
+        self.set(service);
+        system.resume(Component::Bff).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_last_release_refuses_a_session_that_is_bound_to_a_device_and_this_one_continues_it() {
+    let services = Replaceable::new();
+    services.set(&services.newer);
+    let test = start_from(services.artifacts.clone(), bind_sessions);
+    let mut user = UserAgent::new(&test.system);
+    let page_url = user.go_through_login();
+    let offer = user.end_login(&page_url);
+    let provisional = user.clone();
+    let mut device = Device::default();
+    let registered = user.send(&device.registration(&user, &offer).expect("an offer"));
+    assert_eq!(registered.status, 200, "{}", registered.code());
+    device.read(&mut user, &registered);
+
+    services.replace(&test.system, &services.older);
+    for copy in [&user, &provisional] {
+        assert_eq!(copy.clone().bff("GET", "/bff/session").json()["isLoggedIn"], false);
+        for (method, path) in [
+            ("POST", "/bff/refresh"),
+            ("GET", "/bff/claims"),
+            ("POST", "/bff/logout"),
+        ] {
+            assert_eq!(copy.clone().bff(method, path).status, 401, "{path}");
+        }
+    }
+
+    services.replace(&test.system, &services.newer);
+    let send = |request: &Request| user.send(request);
+    let mut again = user.clone();
+    assert_eq!(device.refresh(&mut again, send), 200);
+    assert_eq!(again.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(again.get_data().status, 200);
+}
 
 #[test]
 fn a_session_of_the_last_release_lives_on_in_this_one_until_it_is_signed_out() {
-    let newer = artifacts();
-    let older = std::env::var_os("PREVIOUS_BFF_SERVICE")
-        .expect("missing PREVIOUS_BFF_SERVICE: run the tests with `cargo xtask test`");
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("bff-service");
-    symlink(PathBuf::from(older), &program).expect("a link");
-    let mut artifacts = newer.clone();
-    artifacts.bff_service = program.clone();
-    let test = start_from(artifacts, |_| {});
+    let services = Replaceable::new();
+    services.set(&services.older);
+    let test = start_from(services.artifacts.clone(), |_| {});
     let mut users: Vec<UserAgent> = (0..3).map(|_| UserAgent::signed_in(&test.system)).collect();
     // One user has refreshed, one has a login in progress, one has done nothing since.
     assert_eq!(users[0].bff("POST", "/bff/refresh").status, 204);
     let mut pending = UserAgent::new(&test.system);
     let page_url = pending.go_through_login();
 
-    test.system.stop(Component::Bff);
-    std::fs::remove_file(&program).expect("removed");
-    symlink(&newer.bff_service, &program).expect("a link");
-    test.system
-        .resume(Component::Bff)
-        .unwrap_or_else(|error| panic!("{error}"));
+    services.replace(&test.system, &services.newer);
 
     let finished = pending.end_login(&page_url);
     assert_eq!(finished.status, 200, "{}", String::from_utf8_lossy(&finished.body));

@@ -1,0 +1,236 @@
+//! Sessions that are bound to a device, at two replicas of the service with Redis: registrations that race, with everything
+//! in flight, and with parts of the system that go.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use bff_tests::device::{Device, bind_sessions};
+use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
+use bff_tests::http1::{Request, Response, send_plain};
+use bff_tests::setup::{TestSystem, eventually};
+use bff_tests::two_replicas::{is_logged_in, metric, redis, two_replicas, with_redis_and_no_affinity};
+use bff_tests::user_agent::{BOUND, UserAgent};
+use demo_system::Component;
+
+const RACES: usize = 100;
+const SIGN_INS: usize = 60;
+const CALLS: usize = 20;
+
+fn start() -> (TestSystem, FaultyAuthorizationServer) {
+    two_replicas(|options| {
+        with_redis_and_no_affinity(options);
+        bind_sessions(options);
+    })
+}
+
+fn replicas(test: &TestSystem) -> [SocketAddr; 2] {
+    [test.system.bff_addr(), test.system.second_bff().0]
+}
+
+/// A user who has signed in, and the response that begins the session.
+fn sign_in(test: &TestSystem) -> (UserAgent, Response) {
+    let mut user = UserAgent::new(&test.system);
+    let page_url = user.go_through_login();
+    let offer = user.end_login(&page_url);
+    assert_eq!(offer.status, 200, "{}", String::from_utf8_lossy(&offer.body));
+    (user, offer)
+}
+
+fn at(replica: SocketAddr) -> impl Fn(&Request) -> Response {
+    move |request| send_plain(replica, request).expect("a response")
+}
+
+#[test]
+fn of_two_keys_that_are_registered_at_once_at_two_replicas_never_both_are_bound() {
+    let (test, _server) = start();
+    let replicas = replicas(&test);
+    let mut bound_for_a_moment = Vec::new();
+    for race in 0..RACES {
+        let (user, offer) = sign_in(&test);
+        let devices = [Device::default(), Device::default()];
+        let responses: Vec<Response> = thread::scope(|scope| {
+            let sent: Vec<_> = devices
+                .iter()
+                .zip(replicas)
+                .map(|(device, replica)| {
+                    let request = device.registration(&user, &offer).expect("an offer");
+                    scope.spawn(move || at(replica)(&request))
+                })
+                .collect();
+            sent.into_iter().map(|sent| sent.join().expect("no panic")).collect()
+        });
+        let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+        assert!(
+            matches!(statuses[..], [200, 401] | [401, 200] | [401, 401]),
+            "race {race}: {statuses:?}"
+        );
+        for (mut device, response) in devices.into_iter().zip(responses) {
+            if response.status == 200 {
+                let mut user = user.clone();
+                device.read(&mut user, &response);
+                bound_for_a_moment.push((device, user));
+            }
+        }
+    }
+    let repeated = "bff_device_registrations_total{outcome=\"repeated\"}";
+    let admins = [test.system.bff_admin(), test.system.second_bff().1];
+    let found: u64 = admins.into_iter().map(|admin| metric(admin, repeated)).sum();
+    assert_eq!(found, RACES as u64, "each race finds one second key");
+    // A second key ends the session also for the first one, wherever it is.
+    for (mut device, mut user) in bound_for_a_moment {
+        for replica in replicas {
+            eventually("the session has ended", || !is_logged_in(&user, replica));
+            assert_eq!(device.refresh(&mut user, at(replica)), 401);
+        }
+        eventually("the filter has heard of it", || user.get_data().status == 401);
+    }
+}
+
+#[test]
+fn a_registration_with_everything_in_flight_signs_nobody_out() {
+    let (test, _server) = start();
+    for sign_in_number in 0..SIGN_INS {
+        let (mut user, offer) = sign_in(&test);
+        let device = Device::default();
+        let registration = device.registration(&user, &offer).expect("an offer");
+        let (calls, session, refresh, registered) = thread::scope(|scope| {
+            let user = &user;
+            let calls: Vec<_> = (0..CALLS)
+                .map(|call| {
+                    let method = if call % 2 == 0 { "GET" } else { "POST" };
+                    scope.spawn(move || user.send(&user.api_request(method)).status)
+                })
+                .collect();
+            let [session, refresh] = [("GET", "/bff/session"), ("POST", "/bff/refresh")]
+                .map(|(method, path)| scope.spawn(move || user.send(&user.bff_request(method, path))));
+            let registered = scope.spawn(|| user.send(&registration));
+            (
+                calls
+                    .into_iter()
+                    .map(|call| call.join().expect("no panic"))
+                    .collect::<Vec<_>>(),
+                session.join().expect("no panic"),
+                refresh.join().expect("no panic"),
+                registered.join().expect("no panic"),
+            )
+        });
+        assert_eq!(calls, vec![200; CALLS], "sign-in {sign_in_number}");
+        assert_eq!(session.json()["isLoggedIn"], true, "sign-in {sign_in_number}");
+        assert_eq!(refresh.status, 204, "sign-in {sign_in_number}: {}", refresh.code());
+        assert_eq!(
+            registered.status,
+            200,
+            "sign-in {sign_in_number}: {}",
+            registered.code()
+        );
+        // The responses reach the browser in either order.
+        let mut responses = [&session, &refresh, &registered];
+        if sign_in_number % 2 == 0 {
+            responses.reverse();
+        }
+        for response in responses {
+            user.replace_cookies(response);
+        }
+        for _ in 0..2 {
+            assert_eq!(user.bff("POST", "/bff/refresh").status, 204, "sign-in {sign_in_number}");
+            assert_eq!(user.get_data().status, 200, "sign-in {sign_in_number}");
+        }
+        let copy = user.cookie_header_with(BOUND, None);
+        let request = Request::new("GET", "/api/data")
+            .header("origin", &user.origin)
+            .header("cookie", copy);
+        assert_eq!(user.send(&request).status, 401, "sign-in {sign_in_number}: it is bound");
+    }
+}
+
+#[test]
+fn bound_sessions_go_on_without_redis_and_no_new_one_is_bound_until_it_is_back() {
+    let (test, _server) = start();
+    let [one, other] = replicas(&test);
+    let (mut user, offer) = sign_in(&test);
+    let mut device = Device::default();
+    let registered = at(one)(&device.registration(&user, &offer).expect("an offer"));
+    assert_eq!(registered.status, 200);
+    device.read(&mut user, &registered);
+    let (provisional, offered) = sign_in(&test);
+    test.system.stop(Component::Redis);
+    for replica in [one, other] {
+        assert_eq!(device.refresh(&mut user, at(replica)), 200);
+        assert!(is_logged_in(&user, replica));
+    }
+    assert_eq!(user.get_data().status, 200);
+    // Nobody knows whether this one is bound already.
+    let late = Device::default();
+    let request = late.registration(&provisional, &offered).expect("an offer");
+    for replica in [one, other] {
+        let response = at(replica)(&request);
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (503, "refresh_unavailable")
+        );
+        let response = at(replica)(&provisional.bff_request("GET", "/bff/session"));
+        assert_eq!(response.status, 503);
+    }
+    assert_eq!(provisional.get_data().status, 200);
+    eventually("sign-ins offer nothing", || {
+        sign_in(&test).1.header("secure-session-registration").is_none()
+    });
+    test.system
+        .resume(Component::Redis)
+        .unwrap_or_else(|error| panic!("{error}"));
+    eventually("a new session is bound", || {
+        let (user, offer) = sign_in(&test);
+        let request = Device::default().registration(&user, &offer);
+        request.is_some_and(|request| at(one)(&request).status == 200)
+    });
+    // It may have been bound before Redis was away.
+    assert_eq!(at(one)(&request).status, 401);
+    assert!(!is_logged_in(&provisional, other));
+}
+
+#[test]
+fn a_replica_that_is_killed_while_it_registers_a_key_leaves_no_session_that_is_half_bound() {
+    let (test, server) = start();
+    let [one, other] = replicas(&test);
+    let (user, offer) = sign_in(&test);
+    let device = Device::default();
+    let request = device.registration(&user, &offer).expect("an offer");
+    server.set(TOKEN, Fault::Withheld);
+    thread::scope(|scope| {
+        let lost = scope.spawn(|| send_plain(one, &request));
+        eventually("it is decided", || {
+            redis(&test, "KEYS *:device-binding:*").contains("device-binding:")
+        });
+        eventually("the refresh token has been used", || server.withheld(TOKEN) == 1);
+        test.system.kill(Component::Bff);
+        assert!(lost.join().expect("no panic").is_err(), "the connection broke");
+    });
+    server.set(TOKEN, Fault::None);
+    // The session is decided to be bound, and its browser has no cookie that says so: in flight at first, then nothing.
+    let response = at(other)(&user.bff_request("POST", "/bff/refresh"));
+    assert!([204, 401].contains(&response.status), "{}", response.code());
+    assert!(response.all("set-cookie").iter().all(|line| line.contains("Max-Age=0")));
+    // Nobody else can bind it, and its user signs in again.
+    let another = Device::default().registration(&user, &offer).expect("an offer");
+    assert_eq!(at(other)(&another).status, 401);
+    assert!(is_logged_in(&sign_in(&test).0, other));
+}
+
+#[test]
+fn a_proof_whose_response_is_lost_is_had_from_the_other_replica() {
+    let (test, _server) = start();
+    let [one, other] = replicas(&test);
+    let (mut user, offer) = sign_in(&test);
+    let mut device = Device::default();
+    let registered = at(one)(&device.registration(&user, &offer).expect("an offer"));
+    device.read(&mut user, &registered);
+    assert_eq!(device.refresh(&mut user, at(one)), 200);
+    // The signed challenge is used, and the browser does not know it.
+    let signed = device.proof(&user);
+    assert_eq!(at(one)(&signed).status, 200);
+    test.system.kill(Component::Bff);
+    let response = at(other)(&signed);
+    assert_eq!((response.status, response.code().as_str()), (403, "device_challenge"));
+    assert_eq!(device.refresh(&mut user, at(other)), 200);
+    assert!(is_logged_in(&user, other));
+}
