@@ -5,7 +5,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use bff_core::cookie::names::{CookieNames, NamePrefixes};
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
+use bff_core::cookie::seal::{Binding, Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -36,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) refresh_token: String,
     pub(crate) id_token: String,
     pub(crate) csrf: String,
+    /// The proof of the device's key, if the session is bound.
+    pub(crate) proof: Option<String>,
 }
 
 impl Deployment {
@@ -59,6 +61,15 @@ impl Deployment {
 
     /// A new session whose access token cookie has a value of about `size` bytes.
     pub(crate) fn session(&self, size: usize) -> Result<Session> {
+        self.session_in(Binding::Unbound, size)
+    }
+
+    /// The same, bound to a device.
+    pub(crate) fn bound_session(&self, size: usize) -> Result<Session> {
+        self.session_in(Binding::Bound, size)
+    }
+
+    fn session_in(&self, binding: Binding, size: usize) -> Result<Session> {
         let session = SessionId(random()?);
         let seal = |purpose: Purpose, value: &str| {
             let content = Content {
@@ -68,7 +79,7 @@ impl Deployment {
                 expires_at: self.now + 36_000,
             };
             let nonce = random::<NONCE_BYTES>()?;
-            let sealed = self.sealer.seal(purpose, &content, nonce);
+            let sealed = self.sealer.seal_in(binding, purpose, &content, nonce);
             sealed.map_err(|error| format!("sealing a cookie failed: {error}"))
         };
         let claims = json!({"iss": "https://login.example.com", "sub": "user", "aud": "client", "iat": self.now, "exp": self.now + 36_000});
@@ -85,6 +96,10 @@ impl Deployment {
             refresh_token: seal(Purpose::RefreshToken, &refresh_token.to_string())?,
             id_token: seal(Purpose::IdToken, &id_token)?,
             csrf: seal(Purpose::Csrf, CSRF)?,
+            proof: match binding {
+                Binding::Bound => Some(seal(Purpose::DeviceBinding, "")?),
+                Binding::Unbound | Binding::Provisional => None,
+            },
         })
     }
 
@@ -100,7 +115,14 @@ impl Deployment {
                 parts.collect::<Vec<_>>().join("; ")
             }
         };
-        format!("{access_token}; {}={}", self.names.of(Purpose::Csrf), session.csrf)
+        let proof = session.proof.as_ref().map_or(String::new(), |proof| {
+            format!("; {}={proof}", self.names.of(Purpose::DeviceBinding))
+        });
+        format!(
+            "{access_token}; {}={}{proof}",
+            self.names.of(Purpose::Csrf),
+            session.csrf
+        )
     }
 }
 

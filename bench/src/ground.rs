@@ -21,6 +21,11 @@ impl Ground<'_> {
         (0..count).map(|_| self.deployment.session(size)).collect()
     }
 
+    /// The same, bound to a device.
+    pub(crate) fn bound_sessions(&self, size: usize, count: usize) -> Result<Vec<Session>> {
+        (0..count).map(|_| self.deployment.bound_session(size)).collect()
+    }
+
     /// A request approximately as a browser sends it, with these header lines.
     pub(crate) fn request(&self, method: &str, lines: &str) -> Vec<u8> {
         format!(

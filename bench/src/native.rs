@@ -23,6 +23,9 @@ pub(crate) fn add(all: &mut Variants, ground: &Ground<'_>) -> Result<()> {
         let requests = sessions.iter().map(|session| ground.get(session)).collect();
         let name = format!("native-noop{}", suffix(size));
         all.add(&name, &base, noop, requests, 200, Some((false, true)));
+        let sessions = ground.bound_sessions(size, SESSIONS)?;
+        let requests = sessions.iter().map(|session| ground.get(session)).collect();
+        all.add(&format!("native-bound-{size}"), &base, web, requests, 200, forwarded);
         for (name, port, count) in [("hit", web, SESSIONS), ("first", opened, MORE_THAN_ARE_CACHED)] {
             let sessions = ground.sessions(size, count)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();

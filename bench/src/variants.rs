@@ -108,6 +108,12 @@ impl Variants {
             Some((true, false)),
         );
 
+        for size in [200, 2000] {
+            let sessions = ground.bound_sessions(size, SESSIONS)?;
+            let requests = sessions.iter().map(|session| ground.get(session)).collect();
+            let name = format!("web-bound-{size}");
+            self.add(&name, &bare_name(size), web_port, requests, 200, Some((true, false)));
+        }
         let opened = self.add_listener(ours(json!({"bff_token": envoy::bff_token()})));
         for size in [200, 2000] {
             let sessions = ground.sessions(size, MORE_THAN_ARE_CACHED)?;
