@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use demo_system::{ChildGroup, Signal, files};
 
+use crate::processors::Processors;
 use crate::result::Result;
 use crate::{command, workspace};
 
@@ -44,11 +45,14 @@ impl Job {
     }
 }
 
-/// While one job waits, or runs its last test, another one continues. Not more than two: each test program runs as many
-/// of its tests at once as there are processors.
+/// While one job waits, or runs its last test, another one continues. Not more: each test program runs as many of its tests
+/// at once as there are processors.
 const JOBS_AT_ONCE: usize = 2;
+/// While the processors are idle, because all jobs wait.
+const MOST_JOBS_AT_ONCE: usize = 4;
 
-/// Runs all jobs in this order, two at once, and at the end those that run alone. All run, even if one fails.
+/// Runs all jobs in this order, two at once or more while the processors are idle, and at the end those that run alone. All
+/// run, even if one fails.
 ///
 /// # Errors
 /// Jobs have failed, which the error names with their failed tests, or the run was interrupted.
@@ -62,6 +66,7 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     let mut waiting = VecDeque::from(jobs);
     let mut running: Vec<Running> = Vec::new();
     let mut failed = Vec::new();
+    let mut processors = Processors::new();
     while !(waiting.is_empty() && running.is_empty()) {
         // Running jobs are stopped when they are dropped.
         if interrupted.load(Ordering::Relaxed) {
@@ -70,7 +75,11 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
                 running.len() + waiting.len()
             ));
         }
-        while waiting.front().is_some_and(|job| may_start(job, &running)) {
+        let most = match processors.had_room() {
+            true => MOST_JOBS_AT_ONCE.min(running.len() + 1).max(JOBS_AT_ONCE),
+            false => JOBS_AT_ONCE,
+        };
+        while waiting.front().is_some_and(|job| may_start(job, &running, most)) {
             running.extend(waiting.pop_front().map(|job| Running::start(job, &logs)).transpose()?);
         }
         let mut ended = running
@@ -98,12 +107,11 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     }
 }
 
-fn may_start(job: &Job, running: &[Running]) -> bool {
+/// Whether `job` may start if at most this number of jobs run at once.
+fn may_start(job: &Job, running: &[Running], most: usize) -> bool {
     let is_alone = |company| company == Company::None;
     running.is_empty()
-        || running.len() < JOBS_AT_ONCE
-            && !is_alone(job.company)
-            && !running.iter().any(|other| is_alone(other.company))
+        || running.len() < most && !is_alone(job.company) && !running.iter().any(|other| is_alone(other.company))
 }
 
 struct Running {

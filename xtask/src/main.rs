@@ -17,6 +17,7 @@ mod interop;
 mod jobs;
 mod native_module;
 mod newcomer;
+mod processors;
 mod programs;
 mod result;
 mod sanitize;
