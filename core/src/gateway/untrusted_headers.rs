@@ -61,3 +61,56 @@ pub(crate) fn may_have_selected_the_route(config: &Config, head: &RequestHead, b
     identity_headers(config).any(|name| head.spellings(name).next().is_some())
         || by_cookie && head.one("authorization") != Values::Absent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise each request would pay for headers that it does not have.
+    #[test]
+    fn the_usual_headers_of_a_request_are_not_taken_for_those_of_bound_sessions() {
+        let usual = [
+            ":authority",
+            ":method",
+            ":path",
+            ":scheme",
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "cache-control",
+            "connection",
+            "content-length",
+            "content-type",
+            "cookie",
+            "if-none-match",
+            "origin",
+            "pragma",
+            "priority",
+            "referer",
+            "sec-ch-ua",
+            "sec-ch-ua-mobile",
+            "sec-ch-ua-platform",
+            "sec-fetch-dest",
+            "sec-fetch-mode",
+            "sec-fetch-site",
+            "traceparent",
+            "user-agent",
+            "x-example-csrf",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-port",
+            "x-forwarded-proto",
+            "x-request-id",
+        ];
+        let may_have = |name: &str| {
+            let lines = [(name.as_bytes(), &b""[..])];
+            RequestHead::new(lines).may_have(Tags::of(&OF_BOUND_SESSIONS))
+        };
+        for name in usual {
+            assert!(!may_have(name), "{name}");
+        }
+        for name in OF_BOUND_SESSIONS {
+            assert!(may_have(name), "{name}");
+        }
+    }
+}

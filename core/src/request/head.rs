@@ -141,7 +141,8 @@ const fn tag(len: usize, first: Option<&u8>) -> u8 {
         Some(first) => *first,
         None => 0,
     };
-    (len ^ dash(first).rotate_left(3)) & 63
+    // With this factor, the names that the gateway looks for share few tags with those that browsers and proxies send.
+    (len.wrapping_mul(57) ^ dash(first)) & 63
 }
 
 const fn bit(tag: u8) -> u64 {
