@@ -35,7 +35,7 @@ const WAITING: [&str; 3] = [
 ];
 const WAITING_TESTS_PER_PROCESSOR: usize = 4;
 /// Tests that load the whole machine and measure memory or time.
-const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
+const ALONE: [&str; 1] = ["tests/tests/endurance.rs"];
 
 /// Tests of what only the native module has.
 const OF_THE_NATIVE_MODULE: [&str; 2] = ["tests/tests/discovered_secrets.rs", "tests/tests/labelled_metrics.rs"];

@@ -1,5 +1,6 @@
 //! Programs that run beside each other. The output of each is collected and shown when it has exited.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -45,14 +46,14 @@ impl Job {
     }
 }
 
-/// While one job waits, or runs its last test, another one continues. Not more: each test program runs as many of its tests
-/// at once as there are processors.
+/// While one job waits, or runs its last test, another one continues. No more jobs run at once: each test program runs as
+/// many of its tests at once as there are processors.
 const JOBS_AT_ONCE: usize = 2;
-/// While the processors are idle, because all jobs wait.
+/// The maximum while the processors are idle, because all jobs wait.
 const MOST_JOBS_AT_ONCE: usize = 4;
 
-/// Runs all jobs in this order, two at once or more while the processors are idle, and at the end those that run alone. All
-/// run, even if one fails.
+/// Runs all jobs: two at once, more while the processors are idle, and at the end those that run alone. Those that took longest
+/// in their last run come first, after those that have not run here before. All run, even if one fails.
 ///
 /// # Errors
 /// Jobs have failed, which the error names with their failed tests, or the run was interrupted.
@@ -61,7 +62,10 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     command::set_when_interrupted(&interrupted)?;
     let logs = workspace::target().join("jobs");
     files::create_dir(&logs)?;
-    jobs.sort_by_key(|job| job.company);
+    jobs.sort_by_cached_key(|job| {
+        let last = last_milliseconds(&log_of(&logs, &job.name)).unwrap_or(u64::MAX);
+        (job.company, Reverse(last))
+    });
     let count = jobs.len();
     let mut waiting = VecDeque::from(jobs);
     let mut running: Vec<Running> = Vec::new();
@@ -114,6 +118,16 @@ fn may_start(job: &Job, running: &[Running], most: usize) -> bool {
         || running.len() < most && !is_alone(job.company) && !running.iter().any(|other| is_alone(other.company))
 }
 
+/// The file with the output of a job.
+fn log_of(logs: &Path, name: &str) -> PathBuf {
+    logs.join(format!("{}.log", name.replace(['/', ' '], "-")))
+}
+
+/// How long the job with this log took in its last run, in milliseconds.
+fn last_milliseconds(log: &Path) -> Option<u64> {
+    fs::read_to_string(log.with_extension("ms")).ok()?.parse().ok()
+}
+
 struct Running {
     name: String,
     company: Company,
@@ -129,7 +143,7 @@ impl Running {
             mut command,
             company,
         } = job;
-        let log = logs.join(format!("{}.log", name.replace(['/', ' '], "-")));
+        let log = log_of(logs, &name);
         let unwritable = |error: std::io::Error| format!("writing {} failed: {error}", log.display());
         let output = File::create(&log).map_err(unwritable)?;
         command
@@ -153,7 +167,10 @@ impl Running {
     fn report(&self, status: ExitStatus) -> Option<String> {
         let output = fs::read(&self.log).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
-        let seconds = self.started.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed();
+        let seconds = elapsed.as_secs_f64();
+        // It only decides on an order.
+        let _ = fs::write(self.log.with_extension("ms"), elapsed.as_millis().to_string());
         let (verdict, how) = match status.success() {
             true => ("succeeded", String::new()),
             false => ("failed", format!(", {status}")),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// The time over which the processors are observed: longer than a program takes to start.
 const WINDOW: Duration = Duration::from_secs(3);
-/// The idle share of all processors with which another job has room.
+/// The minimum idle share of all processors at which another job may start.
 const MIN_IDLE: f64 = 0.4;
 
 /// Observes the processors.
@@ -28,8 +28,8 @@ impl Processors {
         }
     }
 
-    /// Whether the processors were idle enough for another job during the last window. Asks once for each window, so that the
-    /// next window sees what the other job takes. `false` where the times are unknown.
+    /// Whether the processors were idle enough for another job during the last window. True at most once in each window, so
+    /// that the next window includes the load of the new job. `false` where the times are unknown.
     pub(crate) fn had_room(&mut self) -> bool {
         if self.since.elapsed() < WINDOW {
             return false;
