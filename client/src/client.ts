@@ -376,7 +376,7 @@ export class BffClient<C extends object = Claims> {
     }
   }
 
-  /** Sends a POST. If it is refused in a valid session, sends it once more: the CSRF value or the proof may be another now. */
+  /** Sends a POST. If the BFF refuses it in a valid session, sends it again: the CSRF value or the proof may have changed. */
   async #postInSession(path: string): Promise<JsonObject> {
     try {
       return await this.#call('POST', path);

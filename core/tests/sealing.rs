@@ -73,7 +73,7 @@ fn the_form_of_version_2_does_not_change() {
     assert_eq!(text, VERSION_2);
 }
 
-/// As above. Software that knows no binding opens no such value.
+/// As above. Software without support for bound sessions opens no such value.
 #[test]
 fn the_forms_of_versions_3_and_4_do_not_change() {
     let (sealer, content) = (sealer(KEY_1), content(b"value"));

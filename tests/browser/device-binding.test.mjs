@@ -1,4 +1,4 @@
-// Sessions that are bound to a device, in a browser that supports it. A browser signs six times in nine minutes at most, and
+// Sessions that are bound to a device, in a browser that supports it. A browser signs at most six times in nine minutes, so
 // each test has a browser of its own.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -70,7 +70,7 @@ test('requests wait for a new proof when the old one has expired', inBrowser(asy
   await Promise.all([data(page), change(page)]);
   await bound(page, value);
   assert.equal(await counted('bff_device_proofs_total{outcome="proven"}'), before + 1);
-  // The navigation too.
+  // So do navigations.
   await page.context().clearCookies({ name: BOUND });
   await page.reload();
   await authenticated(page);
@@ -107,7 +107,7 @@ test('copied cookies are useless without a current proof, and nobody offers the 
   const csrf = await page.evaluate(async (api) => {
     return (await (await fetch(`${api}/bff/session`, { credentials: 'include' })).json()).csrf;
   }, API);
-  // While the proof is valid, all cookies together are the session.
+  // While the proof is valid, all cookies together give access.
   assert.equal((await ask('GET', '/api/data', line(later))).status, 200);
   const requests = [
     ['GET', '/api/data'], ['POST', '/api/data'], ['POST', '/bff/refresh'], ['POST', '/bff/touch'],
@@ -129,7 +129,7 @@ test('copied cookies are useless without a current proof, and nobody offers the 
       assert.equal(response.headers['secure-session-registration'], undefined, `${method} ${path}`);
     }
   }
-  // A reader changes nothing.
+  // The requests with copied cookies have changed nothing for the user.
   await change(page);
   await page.reload();
   await authenticated(page);
@@ -138,7 +138,7 @@ test('copied cookies are useless without a current proof, and nobody offers the 
 test('a device that cannot prove itself any more is signed out, and signs in again', inBrowser(async (page) => {
   await signIn(page);
   const { value } = await bound(page);
-  // As after its keys were deleted.
+  // As after the device has lost its keys.
   for (const name of [BOUND, '__Http-example-key']) await page.context().clearCookies({ name });
   await page.reload();
   await unauthenticated(page);
@@ -151,7 +151,7 @@ test('a device that cannot prove itself any more is signed out, and signs in aga
 test('a script cannot register a key of its own', inBrowser(async (page) => {
   const offered = page.waitForResponse((response) => 'secure-session-registration' in response.headers());
   await signIn(page);
-  // A page cannot read it: the test hands it over.
+  // A page cannot read this header: the test passes the challenge to the page.
   const challenge = /challenge="([^"]+)"/.exec((await offered).headers()['secure-session-registration'])[1];
   await bound(page);
   const repeated = 'bff_device_registrations_total{outcome="repeated"}';
@@ -175,7 +175,7 @@ test('a script cannot register a key of its own', inBrowser(async (page) => {
     return results;
   }, [API, challenge]);
   for (const result of tried) assert.ok([401, 'blocked', 0].includes(result), `${tried}`);
-  // A request that got through would be that of a second key, and end the session.
+  // If one of these requests succeeded, it would register a second key, and end the session.
   assert.equal(await counted(repeated), before);
   await change(page);
 }));

@@ -43,11 +43,16 @@ impl Device {
         let (_, challenge) = offer
             .header("secure-session-registration")?
             .split_once(";challenge=\"")?;
-        let token = self.sign(true, challenge.trim_end_matches('"'));
-        Some(own_request(user, "/bff/dbsc/register").header("secure-session-response", token))
+        Some(self.registration_for(user, challenge.trim_end_matches('"')))
     }
 
-    /// A device with another key, and with all else that is known of the session of this one.
+    /// The registration for this challenge.
+    pub fn registration_for(&self, user: &UserAgent, challenge: &str) -> Request {
+        let token = self.sign(true, challenge);
+        own_request(user, "/bff/dbsc/register").header("secure-session-response", token)
+    }
+
+    /// A device with another key, which knows everything else that `other` knows of the session.
     pub fn pretending_to_be(other: &Self) -> Self {
         Self {
             identifier: other.identifier.clone(),
@@ -69,7 +74,7 @@ impl Device {
         }
     }
 
-    /// Gets a new proof, as browsers do it, with these means of sending a request.
+    /// Gets a new proof, as browsers do it. `send` sends a request.
     pub fn refresh(&mut self, user: &mut UserAgent, send: impl Fn(&Request) -> Response) -> u16 {
         for _ in 0..2 {
             let response = send(&self.proof(user));

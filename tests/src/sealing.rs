@@ -36,7 +36,7 @@ impl Seals {
         (String::from_utf8(opened.value.to_vec()).expect("text"), session)
     }
 
-    /// The cookie of the system as it is this many seconds later; `None` if it is not one.
+    /// The cookie as it would be this many seconds later; `None` if it cannot be decrypted.
     pub fn aged(&self, purpose: Purpose, value: &str, seconds: u64) -> Option<String> {
         let opened = self.sealer.open_even_expired_in_any(purpose, value.as_bytes()).ok()?;
         let content = Content {

@@ -214,7 +214,7 @@ fn sessions_bound_to_a_device(one_origin: bool) {
     add_second_user(&test.system);
     let environment = [("CHROMIUM_FEATURES", DEVICE_BOUND_SESSIONS.to_owned())];
     run_with(&test.system, &["device-binding.test.mjs"], &environment);
-    // Without the feature, nothing differs.
+    // In a browser without the feature, the page works as before.
     if !one_origin {
         run(&test.system, &["session.test.mjs"]);
     }

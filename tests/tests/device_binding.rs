@@ -1,15 +1,20 @@
-//! Sessions that are bound to a device, at two replicas of the service with Redis: registrations that race, with everything
-//! in flight, and with parts of the system that go.
+//! Sessions that are bound to a device, at two replicas of the service with Redis: concurrent registrations, registrations
+//! with other requests in flight, and outages of parts of the system.
 
 use std::net::SocketAddr;
 use std::thread;
 
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Binding;
+use bff_core::cookie::session_id::SessionId;
+use bff_tests::client_credentials;
 use bff_tests::device::{Device, bind_sessions};
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Request, Response, send_plain};
+use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually};
 use bff_tests::two_replicas::{is_logged_in, metric, redis, two_replicas, with_redis_and_no_affinity};
-use bff_tests::user_agent::{BOUND, UserAgent};
+use bff_tests::user_agent::{AT, AUTH, BOUND, CSRF, UserAgent};
 use demo_system::Component;
 
 const RACES: usize = 100;
@@ -76,13 +81,13 @@ fn of_two_keys_that_are_registered_at_once_at_two_replicas_never_both_are_bound(
     let admins = [test.system.bff_admin(), test.system.second_bff().1];
     let found: u64 = admins.into_iter().map(|admin| metric(admin, repeated)).sum();
     assert_eq!(found, RACES as u64, "each race finds one second key");
-    // A second key ends the session also for the first one, wherever it is.
+    // A second key ends the session also for the first device, at each replica.
     for (mut device, mut user) in bound_for_a_moment {
         for replica in replicas {
             eventually("the session has ended", || !is_logged_in(&user, replica));
             assert_eq!(device.refresh(&mut user, at(replica)), 401);
         }
-        eventually("the filter has heard of it", || user.get_data().status == 401);
+        eventually("the filter knows of the end", || user.get_data().status == 401);
     }
 }
 
@@ -159,7 +164,7 @@ fn bound_sessions_go_on_without_redis_and_no_new_one_is_bound_until_it_is_back()
         assert!(is_logged_in(&user, replica));
     }
     assert_eq!(user.get_data().status, 200);
-    // Nobody knows whether this one is bound already.
+    // No replica knows whether this session is already bound.
     let late = Device::default();
     let request = late.registration(&provisional, &offered).expect("an offer");
     for replica in [one, other] {
@@ -183,7 +188,7 @@ fn bound_sessions_go_on_without_redis_and_no_new_one_is_bound_until_it_is_back()
         let request = Device::default().registration(&user, &offer);
         request.is_some_and(|request| at(one)(&request).status == 200)
     });
-    // It may have been bound before Redis was away.
+    // The session may have been bound before the outage of Redis.
     assert_eq!(at(one)(&request).status, 401);
     assert!(!is_logged_in(&provisional, other));
 }
@@ -206,11 +211,12 @@ fn a_replica_that_is_killed_while_it_registers_a_key_leaves_no_session_that_is_h
         assert!(lost.join().expect("no panic").is_err(), "the connection broke");
     });
     server.set(TOKEN, Fault::None);
-    // The session is decided to be bound, and its browser has no cookie that says so: in flight at first, then nothing.
+    // It is decided that the session is bound, and the browser has no cookies of the bound session. Its requests count
+    // as requests in flight at first, and are refused later.
     let response = at(other)(&user.bff_request("POST", "/bff/refresh"));
     assert!([204, 401].contains(&response.status), "{}", response.code());
     assert!(response.all("set-cookie").iter().all(|line| line.contains("Max-Age=0")));
-    // Nobody else can bind it, and its user signs in again.
+    // Nobody else can bind the session, and its user signs in again.
     let another = Device::default().registration(&user, &offer).expect("an offer");
     assert_eq!(at(other)(&another).status, 401);
     assert!(is_logged_in(&sign_in(&test).0, other));
@@ -225,7 +231,7 @@ fn a_proof_whose_response_is_lost_is_had_from_the_other_replica() {
     let registered = at(one)(&device.registration(&user, &offer).expect("an offer"));
     device.read(&mut user, &registered);
     assert_eq!(device.refresh(&mut user, at(one)), 200);
-    // The signed challenge is used, and the browser does not know it.
+    // The signed challenge is used, and the browser does not know that.
     let signed = device.proof(&user);
     assert_eq!(at(one)(&signed).status, 200);
     test.system.kill(Component::Bff);
@@ -233,4 +239,90 @@ fn a_proof_whose_response_is_lost_is_had_from_the_other_replica() {
     assert_eq!((response.status, response.code().as_str()), (403, "device_challenge"));
     assert_eq!(device.refresh(&mut user, at(other)), 200);
     assert!(is_logged_in(&user, other));
+}
+
+/// The list of ended sessions has 10,000 places. Another number is in the environment variable of this name, such as 100000.
+const REGISTRATIONS: usize = 1000;
+/// At once.
+const REGISTERING: usize = 8;
+
+#[test]
+fn no_number_of_registrations_revives_a_session_that_has_ended() {
+    let registrations =
+        std::env::var("REGISTRATIONS").map_or(REGISTRATIONS, |number| number.parse().expect("a number"));
+    let (test, server) = two_replicas(|options| {
+        with_redis_and_no_affinity(options);
+        bind_sessions(options);
+        client_credentials::with_administration(options);
+    });
+    let [one, other] = replicas(&test);
+    // One has signed out, the other was signed out by back-channel logout. Somebody has copies of their cookies.
+    let copies = [sign_in(&test).0, sign_in(&test).0];
+    assert_eq!(copies[0].clone().bff("POST", "/bff/logout").status, 200);
+    let end = Request::new("POST", "/admin/end-sessions")
+        .header("authorization", format!("Bearer {}", client_credentials::ADMIN_TOKEN))
+        .form("username=demouser");
+    let response = send_plain(test.system.authorization_server_addr(), &end).expect("a response");
+    assert_eq!(response.status, 200);
+    let all_have_ended = || {
+        copies
+            .iter()
+            .all(|copy| [one, other].iter().all(|replica| !is_logged_in(copy, *replica)))
+    };
+    eventually("both sessions have ended", all_have_ended);
+
+    // Registered without refreshes, each for a session of its own.
+    server.set(TOKEN, Fault::NonsenseJson);
+    let register = Registrations::new(&test);
+    let each = registrations / REGISTERING;
+    let bound: usize = thread::scope(|scope| {
+        let register = &register;
+        let run = |replica| scope.spawn(move || (0..each).filter(|_| register.at(replica) == 200).count());
+        let runs: Vec<_> = [one, other].into_iter().cycle().take(REGISTERING).map(run).collect();
+        runs.into_iter().map(|run| run.join().expect("no panic")).sum()
+    });
+    assert_eq!(bound, each * REGISTERING);
+    assert!(all_have_ended());
+    test.system.stop(Component::SecondBff);
+    test.system
+        .resume(Component::SecondBff)
+        .unwrap_or_else(|error| panic!("{error}"));
+    eventually("both sessions have ended after a restart too", all_have_ended);
+}
+
+/// Registrations in sessions that the test makes up.
+struct Registrations {
+    seals: Seals,
+    challenges: Seals,
+    nobody: UserAgent,
+    device: Device,
+}
+
+impl Registrations {
+    fn new(test: &TestSystem) -> Self {
+        Self {
+            seals: Seals::of(&test.system, "example"),
+            challenges: Seals::of(&test.system, "example#challenge"),
+            nobody: UserAgent::new(&test.system),
+            device: Device::default(),
+        }
+    }
+
+    /// The status of the response to one.
+    fn at(&self, replica: SocketAddr) -> u16 {
+        let mut id = [0; 32];
+        getrandom::fill(&mut id).expect("random bytes");
+        let (id, mut user) = (SessionId(id), self.nobody.clone());
+        let refresh_token = r#"{"refresh_token":"token","started_at":0,"renewed_by":1}"#;
+        for (name, purpose, value) in [
+            (AT, Purpose::AccessToken, "token"),
+            (CSRF, Purpose::Csrf, "csrf"),
+            (AUTH, Purpose::RefreshToken, refresh_token),
+        ] {
+            let sealed = self.seals.seal_in(Binding::Provisional, purpose, value, id, 100);
+            user.cookies.insert(name.to_owned(), sealed);
+        }
+        let challenge = self.challenges.seal(Purpose::DeviceKey, "", id, 60);
+        at(replica)(&self.device.registration_for(&user, &challenge)).status
+    }
 }

@@ -124,7 +124,8 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
     assert_eq!(api.heads().len(), 0, "nothing of these reached the API");
 }
 
-/// The session is sealed with the keys of the system, since no service gives out a proof that has expired or is another's.
+/// The session is sealed with the keys of the system, since the service sends no proof that has expired or is of another
+/// session.
 #[test]
 fn a_session_that_is_bound_to_a_device_reaches_the_api_with_the_proof_of_its_key_alone() {
     let Entries { test, api, .. } = entries(|_| {});

@@ -35,9 +35,9 @@ impl Replaceable {
         }
     }
 
-    /// The service is this one from its next start.
+    /// The next start of the service starts this one.
     fn set(&self, service: &Path) {
-        // There is none at first.
+        // There is no link at first.
         let _ = std::fs::remove_file(&self.program);
         symlink(service, &self.program).expect("a link");
     }

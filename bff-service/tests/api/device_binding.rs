@@ -1,4 +1,4 @@
-//! Sessions that are bound to a device: nothing without its proof, and a new proof for a signature alone.
+//! Sessions that are bound to a device: each request needs the proof, and a new proof requires a signature.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Binding;
@@ -55,7 +55,7 @@ fn without_a_proof_each_endpoint_refuses_a_bound_session_and_logout_ends_it() {
             let response = thief.send(&thief.request(method, endpoint));
             assert_eq!(response.status, 401, "{case} {endpoint}: {response:?}");
             assert_eq!(response.json()["code"], "device_binding_required", "{case} {endpoint}");
-            // The browser forgets what is no proof, and gets another.
+            // The response clears an invalid proof, so that the browser gets another.
             let was_sent = case != "removed" && endpoint == "/claims";
             assert_eq!(response.set_cookies().len(), usize::from(was_sent), "{case} {endpoint}");
         }
@@ -123,7 +123,8 @@ fn a_new_proof_is_for_a_signature_and_each_challenge_counts_once() {
     );
     assert_eq!(browser.send(&signed).status, 200);
     assert_eq!(app.metric("bff_device_proofs_total{outcome=\"challenged\"}"), before);
-    // Two tabs, or a lost response: a fresh challenge, and no end.
+    // A second tab, or a browser that lost a response, sends such a request: it gets a new challenge, and the session
+    // does not end.
     let again = browser.send(&signed);
     assert_eq!((again.status, again.set_cookies().len()), (403, 0));
     assert!(again.header("secure-session-challenge").is_some());
@@ -171,7 +172,7 @@ fn a_proof_that_is_not_by_the_rules_is_refused_without_a_challenge() {
         assert_eq!(response.header("secure-session-challenge"), None, "{case}");
         assert_eq!(response.set_cookies().len(), 0, "{case}");
     }
-    // A good signature of something else asks again.
+    // A valid signature over anything else than a challenge leads to a new challenge.
     for jti in ["x", ""] {
         let response = with(device.sign(false, &json!({"jti": jti}))).send(app.address);
         assert_eq!(response.status, 403, "{response:?}");
@@ -186,7 +187,7 @@ fn a_proof_that_is_not_by_the_rules_is_refused_without_a_challenge() {
 fn the_key_of_another_session_proves_nothing() {
     let app = TestApp::start_with(ON);
     let ((mut alice, _), (mallory, mut device)) = (bind(&app), bind(&app));
-    // A sibling domain can set this cookie, which is not host-locked.
+    // A page of a sibling domain can set this cookie, which is not host-locked.
     let theirs = mallory.cookie(KEY).to_owned();
     alice.plant(KEY, "/bff/dbsc", &theirs);
     alice.replace_cookie(BOUND, "x");
@@ -235,7 +236,7 @@ fn the_cookies_of_a_bound_session_go_when_somebody_else_signs_in() {
         assert!(!browser.cookie_names().contains(&name), "{name}");
     }
     assert_eq!(browser.get("/claims").json()["sub"], "bob");
-    // The browser still has the session of before, and forgets it.
+    // The browser still has the binding of the earlier session, and forgets it.
     assert_eq!(device.refresh(&mut browser).status, 401);
     assert!(is_signed_in(&mut browser));
 }
@@ -271,7 +272,7 @@ fn cookie_keys_rotate_under_a_bound_session() {
     assert!(is_signed_in(&mut browser));
 }
 
-/// Such as while the service was restarting, or beyond the number of signatures that a browser makes.
+/// For example while the service restarts, or after as many signatures as the browser's quota allows.
 #[test]
 fn a_browser_that_could_not_get_a_proof_now_is_not_signed_out() {
     let app = TestApp::start_with(ON);
@@ -294,7 +295,7 @@ fn a_browser_that_could_not_get_a_proof_now_is_not_signed_out() {
     assert!(is_signed_in(&mut browser));
 }
 
-/// A replica may not have the new key of the ring yet. HTTP 401 would make the browser forget the session.
+/// A replica may not yet have the new key of the ring. HTTP 401 would make the browser forget the binding.
 #[test]
 fn a_proof_is_put_off_while_cookies_name_a_key_that_is_not_in_the_ring_or_belong_to_two_sessions() {
     let app = TestApp::start_with(ON);
@@ -339,7 +340,7 @@ fn a_challenge_is_no_refusal() {
     );
 }
 
-/// All are sealed with the same keys, and pass through the same browser.
+/// All these values are sealed with the same keys, and the same browser has them.
 #[test]
 fn nothing_else_that_is_sealed_is_a_proof_a_key_or_a_challenge() {
     let app = TestApp::start_with(ON);

@@ -1,4 +1,4 @@
-//! Sessions that the browser may still bind to a device, and requests that are in flight while it does.
+//! Sessions that the browser may still bind to a device, and requests that are in flight during the registration.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Binding;
@@ -9,8 +9,8 @@ use crate::support::browser::Browser;
 use crate::support::device::{Device, ON, SESSION, begin, binding, is_signed_in};
 use crate::support::forgery::{now, open};
 
-/// The session of this browser began this many seconds earlier, as the refresh token cookie says: that of the access token
-/// would say that it began before the service started.
+/// Sets the start of this browser's session to this many seconds earlier, in the refresh token cookie. If the access token
+/// cookie had the earlier start as well, the session would have begun before the service started.
 fn age(browser: &mut Browser<'_>, seconds: u64) {
     browser.reseal(AUTH, Purpose::RefreshToken, |cookie| cookie.began_at -= seconds);
 }
@@ -44,7 +44,7 @@ fn provisional_cookies_are_short_lived_and_a_refresh_after_the_first_minute_make
         );
     }
     assert_eq!(app.metric("bff_sessions_decided_total{binding=\"unbound\"}"), 1);
-    // Another tab's late call is one of the same session.
+    // A late call of another tab gets the cookies of the same session.
     assert_eq!(copy.post("/refresh").status, 204);
     assert!(is_signed_in(&mut browser));
     assert_eq!(app.authorization_server.state().reuses, 0);
@@ -64,7 +64,7 @@ fn who_copies_the_cookies_before_the_registration_has_nothing_after_it() {
     let response = thief.get("/session");
     assert_eq!(response.json()["isLoggedIn"], true);
     assert_eq!(response.set_cookies().len(), 0);
-    // Nobody offers him a registration, and he cannot use the one that was offered.
+    // No response offers the thief a registration.
     for endpoint in ["/session", "/claims", "/userInfo"] {
         assert_eq!(thief.get(endpoint).header("secure-session-registration"), None);
     }
@@ -81,7 +81,7 @@ fn after_the_decision_that_a_session_is_not_bound_no_key_is_registered() {
     let mut late = browser.clone();
     age(&mut browser, 61);
     assert_eq!(browser.post("/refresh").status, 204);
-    // The cookies of before, and those of after.
+    // The cookies from before the binding decision, and those from after it.
     for visitor in [&mut late, &mut browser] {
         let response = Device::new().register(visitor, &offer);
         assert_eq!(
@@ -108,7 +108,7 @@ fn one_of_two_responses_to_a_login_offers_a_registration_and_both_have_provision
     }
 }
 
-/// The response to a refresh that was in flight may reach the browser after that to the registration.
+/// The response to a refresh in progress may reach the browser after the response to the registration.
 #[test]
 fn provisional_cookies_over_those_of_the_bound_session_are_cookies_of_the_bound_session() {
     let app = TestApp::start_with(ON);
@@ -156,8 +156,8 @@ fn a_registration_joins_a_refresh_that_is_in_progress() {
         app.authorization_server.wait_for_requests("token", before + 1);
         let mut bound = browser.clone();
         let registered = scope.spawn(move || (bound.send(&registration), bound));
-        // Until it is decided, so that the refresh ends after that.
-        wait_until("the decision", || {
+        // The refresh must end after the binding decision.
+        wait_until("the binding decision", || {
             app.metric("bff_sessions_decided_total{binding=\"bound\"}") == 1
         });
         app.authorization_server.behave();
@@ -177,10 +177,10 @@ fn a_session_that_may_be_bound_is_over_when_the_browser_has_another() {
     let (browser, offer) = begin(&app);
     let (mut copy, mut late) = (browser.clone(), browser.clone());
     let mut browser = browser.sign_in_as("bob");
-    // Its registration is on the way, and must not write its cookies over the new ones.
+    // The registration of the earlier session is in progress, and must not write cookies over the new ones.
     let response = Device::new().register(&mut late, &offer);
     assert_eq!((response.status, response.set_cookies().len()), (401, 0));
-    // Its requests in flight are answered, and get nothing.
+    // Requests in flight of the earlier session are answered, and get no cookies.
     let response = copy.post("/refresh");
     assert_eq!((response.status, response.set_cookies().len()), (204, 0));
     let response = copy.post("/touch");
@@ -207,7 +207,7 @@ fn the_idle_time_is_the_configured_one_also_while_a_session_may_be_bound() {
     assert!(idle(&mut unbound) > 28_600);
 }
 
-/// A page that was asleep goes on; who has copied the cookies of before has nothing that a restart makes valid.
+/// Otherwise a restart would make copied cookies of a bound session valid.
 #[test]
 fn after_a_restart_without_redis_a_session_that_may_be_bound_is_over() {
     let app = TestApp::start_with(ON);

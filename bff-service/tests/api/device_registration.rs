@@ -40,7 +40,7 @@ fn a_session_is_bound_by_the_registration_that_the_response_to_its_login_offers(
         })
     );
     assert_eq!(device.identifier.len(), 43);
-    // A challenge in this response would be used for the first proof at once.
+    // With a challenge in this response, the browser would use it for the first proof at once.
     assert_eq!(response.header("secure-session-challenge"), None);
     assert_eq!(response.header("cross-origin-resource-policy"), Some("same-origin"));
     for cookie in SESSION
@@ -167,10 +167,10 @@ fn a_script_cannot_register_a_key() {
         let twice = own.clone().header(name, "no-cors");
         assert_eq!(twice.send(app.address).status, 401, "{name} twice");
     }
-    // Older browsers that bind sessions send none of these headers. A script's POST always has an Origin.
+    // Older versions of Chromium send none of these headers. A script's POST always has an Origin.
     let bare = own.clone().without("sec-fetch-site").without("sec-fetch-mode");
     assert_eq!(bare.send(app.address).status, 401);
-    // A page could read the response, if it could send the request.
+    // Even if a page could send the request, it could not read the response.
     let of_page = own
         .clone()
         .without("origin")
@@ -260,7 +260,7 @@ fn a_registration_that_is_not_by_the_rules_changes_nothing() {
     assert_eq!(good.clone().without("cookie").send(app.address).status, 401);
     let twice = good.clone().header("secure-session-response", "x");
     assert_eq!(twice.send(app.address).status, 401);
-    // It was none of them.
+    // None of these requests has registered a key.
     let quoted = good
         .headers
         .iter()

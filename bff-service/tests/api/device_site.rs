@@ -1,4 +1,5 @@
-//! Bound sessions and sites: whose cookies a whole site gets (`cookie_domain`), and that begin with a navigation.
+//! Bound sessions and sites: sessions whose cookies all hosts of a site get (`cookie_domain`), and sessions that begin
+//! with a navigation.
 
 use serde_json::json;
 
@@ -93,7 +94,7 @@ fn the_browser_learns_which_origins_may_register_for_the_site() {
     }
 }
 
-/// With a navigation from another site, a browser withholds `SameSite=Strict` cookies from the registration too.
+/// After a navigation from another site, a browser sends no `SameSite=Strict` cookies with the registration either.
 #[test]
 fn a_navigation_from_the_same_site_offers_a_registration_and_one_from_another_site_does_not() {
     let app = TestApp::start_with(Setup {

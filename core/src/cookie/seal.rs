@@ -6,8 +6,8 @@
 //! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie can be opened in place of another.
 //!
 //! Version 3 is version 2 with `0x03` in both places. It is for the cookies of sessions that are bound to a device. Version 4
-//! has `0x04` there, for those of sessions that the browser may still bind. Software that knows no binding opens none of
-//! them, and so never accepts such a session without the device's proof.
+//! has `0x04` there. It is for the cookies of sessions that the browser may still bind. Software without support for bound
+//! sessions opens none of these cookies, and so never accepts such a session without the proof.
 //!
 //! Version 1 is only read, and only if it is enabled: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM without
 //! associated data. Such a value has no purpose, no expiry and no session: it can be opened in place of any cookie.
@@ -36,14 +36,14 @@ const VERSION_2: u8 = 2;
 const VERSION_3: u8 = 3;
 const VERSION_4: u8 = 4;
 
-/// Whether a sealed value is of a session that is bound to a device. In order: of the cookies of one session, the greatest
-/// counts.
+/// Whether a sealed value is of a session that is bound to a device. The values are in ascending order: of the cookies of
+/// one session, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binding {
     /// It is not bound: versions 1 and 2.
     Unbound,
-    /// It was not bound when the value was sealed, and the browser might bind it: version 4. The service knows whether it
-    /// did. Elsewhere such a value counts as unbound, so it must expire soon.
+    /// The session was not bound when the value was sealed, and the browser could still bind it: version 4. The service
+    /// knows whether the browser has done so. Elsewhere such a value counts as unbound, so it must expire soon.
     Provisional,
     /// It is bound: version 3.
     Bound,
@@ -181,7 +181,7 @@ impl Sealer {
     }
 
     /// Opens a cookie's value at the time `now`, in seconds since 1970. A value of a session that is bound to a device, or may
-    /// be, does not open: see [`Sealer::open_in_any`].
+    /// be bound, does not open: see [`Sealer::open_in_any`].
     ///
     /// # Errors
     /// See [`OpenError`]; [`OpenError::Expired`] only for an authentic value.
@@ -189,8 +189,8 @@ impl Sealer {
         unexpired(self.open_even_expired(purpose, cookie_value)?, now)
     }
 
-    /// Like [`Sealer::open`], also for a value of a session that is bound to a device, or may be: the caller must require the
-    /// proof of a bound one.
+    /// Like [`Sealer::open`], also for a value of a session that is bound to a device, or may be bound: the caller must
+    /// require the proof of a bound session.
     ///
     /// # Errors
     /// As [`Sealer::open`].
@@ -211,8 +211,8 @@ impl Sealer {
         }
     }
 
-    /// Like [`Sealer::open_even_expired`], also for a value of a session that is bound to a device, or may be: the caller must
-    /// require the proof of a bound one.
+    /// Like [`Sealer::open_even_expired`], also for a value of a session that is bound to a device, or may be bound: the
+    /// caller must require the proof of a bound session.
     ///
     /// # Errors
     /// As [`Sealer::open_even_expired`].

@@ -100,7 +100,8 @@ fn the_proof_of_another_session_or_purpose_or_of_no_bound_session_is_none() {
     }
 }
 
-/// The service knows whether it is bound meanwhile. A gateway does not, so its access token cookie ends soon.
+/// The service knows whether the session has been bound since. A gateway does not, so the access token cookie expires
+/// soon.
 #[test]
 fn a_provisional_session_needs_no_proof() {
     let mut gateway = gateway(json!({"phantom_token": null}));

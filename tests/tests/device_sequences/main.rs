@@ -20,7 +20,7 @@ use self::world::{Copied, GRACE, PROVISIONAL_ACCESS, REGISTRATION, World};
 
 const SEQUENCES: u64 = 12;
 const STEPS: usize = 30;
-/// Until when a session lasts that nobody refreshes, in seconds.
+/// How long a session lasts if nobody refreshes it, in seconds.
 const LAST: u64 = 3000;
 
 impl World<'_> {
@@ -30,7 +30,7 @@ impl World<'_> {
             return;
         }
         let index = random.below(self.copies.len());
-        // Another replica hears of an end a moment later.
+        // Another replica learns of the end of a session a moment later.
         let has_ended = self.sessions[self.copies[index].session].has_ended;
         let (now, is_allowed) = (self.now, self.may(&self.copies[index]));
         let copied = &mut self.copies[index];
@@ -60,7 +60,7 @@ impl World<'_> {
                 assert_ne!(status, 200, "{}: a proof without the key", self.history);
             }
             _ => {
-                // A logout needs no proof, but cookies that are the session's.
+                // A logout needs no proof, but cookies of the session.
                 let response = copied.agent.clone().bff("POST", "/bff/logout");
                 if response.status == 200 {
                     self.sessions[copied.session].has_ended = true;
@@ -69,7 +69,7 @@ impl World<'_> {
         }
     }
 
-    /// Somebody without any of the user's cookies tries what he can.
+    /// Somebody without any of the user's cookies tries each request.
     fn annoy(&self) {
         let stranger = UserAgent::new(&self.test.system);
         for path in ["/bff/refresh", "/bff/logout", "/bff/touch"] {
@@ -106,7 +106,7 @@ impl World<'_> {
             let agent = &copied.agent;
             let send = |method: &str, path: &str| -> Response { agent.send(&agent.bff_request(method, path)) };
             if !self.may(copied) {
-                // Another replica hears of an end a moment later.
+                // Another replica learns of the end of a session a moment later.
                 eventually(&format!("{}: a copy is refused", self.history), || {
                     send("GET", "/bff/session").json()["isLoggedIn"] == false
                         && ["/bff/claims", "/bff/userInfo"]

@@ -15,7 +15,7 @@ pub(crate) const REGISTRATION: u64 = 60;
 pub(crate) const PROVISIONAL_ACCESS: u64 = 120;
 pub(crate) const GRACE: u64 = 30;
 pub(crate) const PROOF: u64 = 600;
-/// What a step may take, in seconds: nothing is expected of a moment so near to a limit.
+/// How long a step may take, in seconds: so near to a limit, the model expects nothing.
 pub(crate) const MARGIN: u64 = 15;
 
 const COOKIES: [(&str, Purpose); 6] = [
@@ -50,11 +50,11 @@ pub(crate) struct World<'a> {
     pub(crate) seals: Seals,
     /// In seconds since the start of the sequence. Real time passes too.
     pub(crate) now: u64,
-    /// Until when real time is in `now`.
+    /// The time up to which `now` includes real time.
     pub(crate) clock: Instant,
     pub(crate) user: UserAgent,
     pub(crate) device: Device,
-    /// The response that began the session, while it may be registered.
+    /// The response that began the session, while a key may be registered for the session.
     pub(crate) offer: Option<Response>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) proven_until: u64,
@@ -101,7 +101,7 @@ impl<'a> World<'a> {
         if let Some(session) = self.sessions.last_mut()
             && !session.is_unbound
         {
-            // Nobody can bind it any more, nor prove anything for it.
+            // Nobody can bind that session or get a proof for it any more.
             session.registered_at.get_or_insert(now);
         }
         self.user = fresh;

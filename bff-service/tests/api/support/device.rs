@@ -45,14 +45,14 @@ impl Device {
     /// The public key.
     pub fn jwk(&self) -> Value {
         let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap();
-        // As browsers send it.
+        // As browsers send the key.
         jwk.as_object_mut()
             .unwrap()
             .retain(|name, _| ["kty", "crv", "x", "y", "n", "e"].contains(&name.as_str()));
         jwk
     }
 
-    /// A token with this payload, and with the key in its header if `registers`.
+    /// A JWT with these claims, and with the key in its header if `registers`.
     pub fn sign(&self, registers: bool, claims: &Value) -> String {
         let mut header = Header::new(self.algorithm);
         header.typ = Some("dbsc+jwt".to_owned());

@@ -27,8 +27,9 @@ pub(crate) fn with_stage(template: &str, stage: Option<&Value>) -> Result<String
         let close = matching(&text[open..]).ok_or("invalid envoy/envoy.yaml: a `{` has no `}`: write it")? + open;
         let replacement = match stage {
             Some(stage) => {
-                let mut merged: Value = serde_json::from_str(&text[open..=close])
-                    .map_err(|error| format!("envoy/envoy.yaml: invalid {STAGE}: {error}"))?;
+                let mut merged: Value = serde_json::from_str(&text[open..=close]).map_err(|error| {
+                    format!("envoy/envoy.yaml: invalid `phantom_token`: {error}: write a JSON object")
+                })?;
                 for (name, value) in stage.as_object().into_iter().flatten() {
                     merged[name] = value.clone();
                 }

@@ -148,7 +148,7 @@ impl Walk<'_> {
             .as_str()
             .unwrap_or_default();
         let endpoint = Url::parse(endpoint)
-            .map_err(|error| format!("phantom_token.introspection_endpoint: invalid URL: {error}"))?;
+            .map_err(|error| format!("phantom_token.introspection_endpoint: invalid URL: {error}: write a URL such as `https://login.example.com/introspect`"))?;
         let address = self
             .server
             .borrow()

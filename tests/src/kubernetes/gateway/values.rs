@@ -6,7 +6,7 @@ use serde_json::Value;
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name]
         .as_str()
-        .unwrap_or_else(|| panic!("missing {name} in {value}"))
+        .unwrap_or_else(|| panic!("missing {name} in {value}: add it to the manifest"))
 }
 
 /// A quantity of Kubernetes in bytes.

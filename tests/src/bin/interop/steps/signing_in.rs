@@ -21,7 +21,11 @@ pub(super) fn session(walk: &Walk<'_>) -> StepResult {
     let session = walk.session(&mut user)?;
     let text = |claim: &str| session["claims"][claim].as_str().unwrap_or_default().to_owned();
     if session["isLoggedIn"] != true || session["accessTokenExpiresIn"].as_u64().is_none_or(|left| left == 0) {
-        return Err(format!("/session has no session after the sign-in: {session}"));
+        let members = ["isLoggedIn", "accessTokenExpiresIn"].map(|name| format!("{name}: {}", session[name]));
+        let members = members.join(", ");
+        return Err(format!(
+            "/session has no session after the sign-in, or none with a valid access token: {members}: see the service's log"
+        ));
     }
     let (issuer, subject) = (walk.setting("BFF_AUTHORIZATION_SERVER__ISSUER"), text("sub"));
     let response = user.bff("GET", "/bff/claims");
