@@ -64,7 +64,7 @@ impl Deployment {
         self.session_in(Binding::Unbound, size)
     }
 
-    /// The same, bound to a device.
+    /// A new session like that, bound to a device.
     pub(crate) fn bound_session(&self, size: usize) -> Result<Session> {
         self.session_in(Binding::Bound, size)
     }

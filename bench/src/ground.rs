@@ -21,7 +21,7 @@ impl Ground<'_> {
         (0..count).map(|_| self.deployment.session(size)).collect()
     }
 
-    /// The same, bound to a device.
+    /// As many sessions, bound to a device.
     pub(crate) fn bound_sessions(&self, size: usize, count: usize) -> Result<Vec<Session>> {
         (0..count).map(|_| self.deployment.bound_session(size)).collect()
     }

@@ -57,9 +57,10 @@ pub(super) fn untrusted_origin(headers: &HeaderMap) -> ApiError {
     ApiError::unauthorized(why).because(Reason::Origin)
 }
 
-/// Checks that the browser itself sent the request, by its Fetch Metadata: `no-cors`, in which a script cannot send the headers
-/// of these endpoints, and `same-origin`. If `is_site_wide`, also `same-site`: the browser sends the request for the site.
-/// Earlier versions of browsers with this feature send neither Fetch Metadata nor an Origin, and a script's POST has an Origin.
+/// Checks by Fetch Metadata that the browser itself sent the request: the mode is `no-cors`, in which a script cannot send the
+/// headers of these endpoints, and the site is `same-origin`. If `is_site_wide`, the site may also be `same-site`: the browser
+/// sends the request on behalf of the site. Earlier versions of Chromium send neither Fetch Metadata nor an Origin, whereas a
+/// script's POST always has an Origin.
 pub(super) fn check_browser(headers: &HeaderMap, is_site_wide: bool) -> Result<(), ApiError> {
     if [SEC_FETCH_SITE, SEC_FETCH_MODE, ORIGIN]
         .iter()
@@ -75,7 +76,7 @@ pub(super) fn check_browser(headers: &HeaderMap, is_site_wide: bool) -> Result<(
     match is_of_site && is(SEC_FETCH_MODE, "no-cors") {
         true => Ok(()),
         false => {
-            let failure = ApiError::unauthorized("the request is not one of the browser itself");
+            let failure = ApiError::unauthorized("the browser itself did not send the request");
             Err(failure.because(Reason::FetchMetadata))
         }
     }
@@ -127,8 +128,8 @@ pub(super) async fn require_session(call: &Call<'_>) -> Result<(RequestSession, 
     }
 }
 
-/// The error for a request of a bound session without a valid proof. The response clears the cookie, so that the browser gets
-/// a new proof before its next request.
+/// The error for a request of a bound session without a valid proof. The response clears the device binding cookie, so that
+/// the browser gets a new proof before its next request.
 pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: ErrorCode) -> ApiError {
     let error = session.proof.as_ref().err().unwrap_or(&CookieError::Missing);
     let name = call.cookies.settings().name(Purpose::DeviceBinding);
@@ -140,7 +141,7 @@ pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: Er
         .with_cookies(set_cookies.into_lines())
 }
 
-/// The standing of a request of this session; `None` without a proof that it needs.
+/// The standing of a request of this session; `None` if the request needs a proof and has none.
 pub(super) async fn standing(call: &Call<'_>, session: &RequestSession) -> Result<Option<Standing>, ApiError> {
     let decisions = &call.worker.application.binding_decisions;
     let standing = Standing::of(decisions, session, call.now).await;
@@ -152,18 +153,18 @@ pub(super) fn undecided(why: Undecided) -> ApiError {
     match why {
         Undecided::Unavailable => ApiError::new(
             ErrorCode::RefreshUnavailable,
-            "Redis is unavailable, or the list of decisions is full, and the session may have been bound to a device: the \
-             session stays as it is",
+            "Redis is unavailable, or the list of binding decisions is full: the binding decision on the session cannot be \
+             read or stored",
         ),
         Undecided::Lost => {
             let why = "it is no longer known whether the session was bound to a device, since it began before the service \
-                       started, or before Redis was away";
+                       started, or before Redis became available again";
             ApiError::new(ErrorCode::SessionExpired, why).because(Reason::SessionExpired)
         }
     }
 }
 
-/// Returns the session of a request, which may lack the proof of the device.
+/// Returns the session of a request, even if the request needs a proof of the device's key and has none.
 pub(super) fn require_even_unproven(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
     RequestSession::of(cookies).map_err(|why| match why {
         NoSession::Nobody(error) => cookie_error(cookies.settings(), Purpose::Csrf, &error),

@@ -140,7 +140,7 @@ pub(super) struct Offered {
     pub(super) keys: bool,
     /// `/frontchannel-logout`.
     pub(super) frontchannel_logout: bool,
-    /// `/dbsc/register`. Sessions that are bound already continue without it.
+    /// `/dbsc/register`. Bound sessions continue without this endpoint.
     pub(super) device_registration: bool,
 }
 

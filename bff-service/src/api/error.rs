@@ -46,7 +46,7 @@ pub(super) enum Reason {
     LogoutToken,
     /// The session is bound to a device, and the request lacks the proof of its key.
     DeviceProof,
-    /// The registration of a device's key, or a new proof of it, is invalid.
+    /// The registration of a device's key, or the signature for a new proof, is invalid.
     DeviceKey,
     /// Another key was registered for the session before.
     DeviceKeyRepeated,
@@ -182,7 +182,7 @@ impl ApiError {
         self.reason == Some(Reason::CookiesMixed)
     }
 
-    /// Whether the request was refused. A challenge is a part of getting a proof.
+    /// Whether the request was refused. A challenge is no refusal: it is a normal step to a proof.
     pub(super) fn is_refusal(&self) -> bool {
         self.error_code != ErrorCode::DeviceChallenge
     }

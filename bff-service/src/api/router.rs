@@ -80,7 +80,8 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
         .max_by_key(|worker| worker.application.routing.has_hosts())
 }
 
-/// The document at a well-known path, which belongs to no application. It is neither counted nor logged.
+/// The document at the well-known path, which belongs to no application. Requests for it are neither counted nor
+/// logged.
 fn well_known(workers: &[Worker], request: &HttpRequest) -> Option<serde_json::Value> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
@@ -123,7 +124,8 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let endpoint = route
         .as_ref()
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
-    // No page reads these responses (no CORS headers), and no other site can embed them (Cross-Origin-Resource-Policy).
+    // No page can read these responses (no CORS headers), and no other origin can embed them
+    // (Cross-Origin-Resource-Policy).
     let is_for_browser = endpoint.is_some_and(|endpoint| endpoint.caller() == Caller::Browser);
     let origin = match is_for_browser {
         true => CallerOrigin::Absent,
@@ -179,8 +181,8 @@ async fn dispatch(
         }
         Caller::AuthorizationServer => {}
         Caller::Browser => {
-            // The browser's Origin is that of the service, which need not be trusted.
-            // A script cannot name a session: `Sec-Secure-Session-Id` is a forbidden request header.
+            // The browser sends the Origin of the service or of the site, which may be missing from the trusted web
+            // origins. A script cannot send `Sec-Secure-Session-Id`, which is a forbidden request header.
             let is_site_wide = endpoint == Some(Endpoint::DeviceProof) && worker.application.cookies.domain.is_some();
             check_browser(headers, is_site_wide)?;
         }

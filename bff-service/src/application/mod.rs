@@ -52,7 +52,8 @@ const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
 /// How long the id of a used logout token is stored, in seconds: until the token is refused for its age, plus one minute of
 /// clock skew in each direction.
 const LOGOUT_TOKEN_SECONDS: u64 = logout_token::MAX_AGE_SECONDS + 120;
-/// The same for a used challenge, whose proof may be valid for 600 seconds.
+/// How long a used challenge is stored, in seconds: its longest lifetime, plus one minute of clock skew in each
+/// direction.
 const MAX_CHALLENGE_SECONDS: u64 = 600 + CHALLENGE_EXTRA_SECONDS + 120;
 
 /// The parts of an application, built once from its configuration.
@@ -77,7 +78,7 @@ pub struct Application {
     pub ended: ended::List,
     /// The used logout tokens.
     pub logout_tokens: OneTimeIds,
-    /// Which sessions are bound to a device.
+    /// The binding decisions.
     pub binding_decisions: BindingDecisions,
     /// The challenges that devices sign.
     pub challenges: Challenges,
@@ -230,8 +231,8 @@ impl Application {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
 
-    /// Whether a session that began at `started_at` may be bound to a device, if its tokens are written at `now` (both in
-    /// seconds since 1970).
+    /// Whether the service may offer a registration for a session that began at `started_at`, if its tokens are written
+    /// at `now` (both in seconds since 1970).
     pub fn can_bind(&self, started_at: u64, now: u64) -> bool {
         let until = started_at.saturating_add(REGISTRATION_SECONDS);
         self.config.session.device_binding == DeviceBinding::WhereSupported

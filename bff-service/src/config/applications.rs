@@ -144,7 +144,7 @@ fn mark_shared_redirect_uris(configs: &mut [Config]) {
     }
 }
 
-/// Tells each application the prefixes of all.
+/// Gives each application the prefixes of all applications.
 fn share_endpoints_prefixes(configs: &mut [Config]) {
     let mut all: Vec<String> = configs.iter().map(|config| config.endpoints_prefix.clone()).collect();
     all.sort_unstable();

@@ -43,7 +43,8 @@ pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings:
     }
 }
 
-/// Checks that a browser can know which requests need the proof of the device: those to one origin, or to a whole site.
+/// Checks that a browser can know which requests need the proof of the device's key: those to one origin, or to a whole
+/// site.
 fn check_device_binding(settings: &Settings, errors: &mut Vec<FieldError>) {
     if settings.session.device_binding == DeviceBinding::Off {
         return;
@@ -52,8 +53,8 @@ fn check_device_binding(settings: &Settings, errors: &mut Vec<FieldError>) {
     if settings.cookie_domain.is_some() {
         if settings.hosts.is_empty() {
             add_error(
-                "with `cookie_domain`, a browser must know which origins may register a key: write the hosts of the service in \
-                 `hosts`",
+                "with `cookie_domain` and without `hosts`, a browser cannot know which origins may register a key: write the \
+                 hosts of the service in `hosts`",
             );
         }
         return;
@@ -65,7 +66,8 @@ fn check_device_binding(settings: &Settings, errors: &mut Vec<FieldError>) {
     };
     if names.iter().enumerate().any(has_two_ports) {
         add_error(
-            "two of `hosts` are one host with two ports, which share cookies but not the proof of the device: remove one of them",
+            "two of `hosts` are one host with two ports, and a browser gets proofs only for requests to one of them: remove \
+             the other",
         );
     }
 }

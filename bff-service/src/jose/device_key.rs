@@ -1,5 +1,5 @@
-//! The public key of a device (W3C Device Bound Session Credentials, section 7): the device registers it with a JWT that has
-//! the key in its header, and proves later with other JWTs that it still has the private key.
+//! The public key of a device (W3C Device Bound Session Credentials, section 9.10): the device registers the key with a JWT
+//! that has it in the header, and later proves with other JWTs that it still has the private key.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use super::error::JwsError;
 use super::jwks::VerificationKey;
 use super::jws::UnverifiedToken;
 
-/// The `typ` of the tokens.
+/// The `typ` of the JWTs.
 const TOKEN_TYPE: &str = "dbsc+jwt";
 /// The longest accepted RSA modulus, in bytes: the key is in a cookie.
 const MAX_MODULUS_BYTES: usize = 512;
@@ -20,17 +20,17 @@ const RSA_EXPONENT: &str = "AQAB";
 /// The private members of a JWK (RFC 7518, sections 6.2.2, 6.3.2 and 6.4).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Why a token of a device is refused.
+/// Why a JWT of a device is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceKeyError {
-    /// The token is malformed, of another kind, or not signed with the key.
-    #[error("the token of the device is refused: {0}")]
+    /// The JWT is malformed, of another kind, or not signed with the key.
+    #[error("the JWT of the device is refused: {0}")]
     Token(JwsError),
-    /// The token is for another algorithm than `ES256` and `RS256`, or than that of the registered key.
-    #[error("the token of the device is refused: its `alg` is not that of the key, or neither ES256 nor RS256")]
+    /// The `alg` of the JWT is neither `ES256` nor `RS256`, or not that of the key.
+    #[error("the JWT of the device is refused: its `alg` is neither ES256 nor RS256, or not that of the key")]
     Algorithm,
-    /// The token has no `typ`, which tells it from other kinds of tokens.
-    #[error("the token of the device is refused: it has no `typ`")]
+    /// The JWT has no `typ`, which distinguishes it from other kinds of JWTs.
+    #[error("the JWT of the device is refused: it has no `typ`")]
     NoType,
     /// The key is missing or unusable.
     #[error("the key of the device {0}")]
@@ -71,7 +71,8 @@ impl DeviceKey {
     /// The key in the header of `token`, which proves that the device has the private key. Also returns the claims.
     ///
     /// # Errors
-    /// The key is not P-256, or RSA of 2048 to 4096 bits with the exponent 65537, or the token is not signed with it.
+    /// The key is neither P-256 nor RSA of 2048 to 4096 bits with the exponent 65537, or the token is not signed with
+    /// it.
     pub fn register(token: &str) -> Result<(DeviceKey, Map<String, Value>), DeviceKeyError> {
         let allowed = [Algorithm::ES256, Algorithm::RS256];
         let parsed = UnverifiedToken::parse(token, &[TOKEN_TYPE], &allowed)?;
@@ -83,7 +84,7 @@ impl DeviceKey {
         Ok((key, claims))
     }
 
-    /// A key as a JWK (RFC 7517).
+    /// Parses a JWK (RFC 7517).
     ///
     /// # Errors
     /// [`DeviceKeyError::Key`].
@@ -105,7 +106,7 @@ impl DeviceKey {
             ),
             ("RSA", _) => {
                 if member("e") != RSA_EXPONENT {
-                    return Err("has another RSA exponent than 65537".to_owned());
+                    return Err("has an RSA exponent other than 65537".to_owned());
                 }
                 if URL_SAFE_NO_PAD
                     .decode(member("n"))
@@ -127,10 +128,10 @@ impl DeviceKey {
         })
     }
 
-    /// The claims of `token`, if the device signed it with this key.
+    /// The claims of `token`, if it is signed with this key.
     ///
     /// # Errors
-    /// It did not.
+    /// See [`DeviceKeyError`]; not [`DeviceKeyError::Key`].
     pub fn verify(&self, token: &str) -> Result<Map<String, Value>, DeviceKeyError> {
         self.claims_of(&UnverifiedToken::parse(token, &[TOKEN_TYPE], &[self.algorithm])?)
     }
@@ -152,7 +153,7 @@ impl DeviceKey {
 
     /// The thumbprint (RFC 7638) with SHA-256, as base64url.
     pub fn thumbprint(&self) -> String {
-        // The members are in the order that the RFC requires: those of an object of this library are sorted by name.
+        // The members are in the order that the RFC requires, since `serde_json` sorts those of an object by name.
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.jwk.to_string()))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! According to RFC 8725, the algorithm is in a configured list, the key is one of the issuer's published keys and fits
 //! the algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can select another. One kind of token has
-//! no issuer: a device registers its own key ([`DeviceKey`](super::device_key::DeviceKey)).
+//! no issuer: those of a device, which registers its own key ([`DeviceKey`](super::device_key::DeviceKey)).
 
 use jsonwebtoken::crypto;
 use serde_json::{Map, Value};

@@ -163,7 +163,7 @@ impl OAuthClient {
         match serde_json::from_slice::<Pushed>(&response.body) {
             Ok(pushed) if !pushed.request_uri.is_empty() => Ok(pushed.request_uri),
             _ => Err(OAuthError::Unavailable(
-                "malformed response to the pushed authorization request: missing `request_uri`: check \
+                "malformed response to the pushed authorization request: missing or invalid `request_uri`: check \
                  `authorization_server.pushed_authorization_request_endpoint` and the metadata"
                     .to_owned(),
             )),

@@ -26,7 +26,8 @@ pub struct RequestSession {
     pub idle_ends_at: Option<u64>,
     /// When the session began, in seconds since 1970; 0 in a session of version 1.
     pub began_at: u64,
-    /// The binding with which the cookies are sealed. The module `device_binding::standing` says what it means now.
+    /// The binding with which the cookies are sealed. The module `device_binding::standing` says which binding the
+    /// session has now.
     pub sealed: Binding,
     /// The proof of the device's key.
     pub proof: Result<Opened, CookieError>,
@@ -82,7 +83,7 @@ impl RequestSession {
             cookies.authentic(Purpose::RefreshToken),
             cookies.authentic(Purpose::IdToken),
         );
-        // Expired or not: a session with a proof or a key is bound, whatever its other cookies say.
+        // A session with a proof or a key is bound, even if these have expired, and whatever its other cookies say.
         let (proofs, keys) = (
             cookies.authentic(Purpose::DeviceBinding).bound(),
             cookies.authentic(Purpose::DeviceKey).bound(),

@@ -46,12 +46,12 @@ pub struct Session {
     pub id: SessionId,
     /// The time of login, in seconds since 1970.
     pub started_at: u64,
-    /// Whether it is bound to a device.
+    /// Whether the session is bound to a device.
     pub binding: Binding,
 }
 
 impl Session {
-    /// A new session, not bound, that begins at `now` (seconds since 1970), of the user `sub` in the session `sid` of `issuer`.
+    /// A new, unbound session that begins at `now` (seconds since 1970), of the user `sub` in the session `sid` of `issuer`.
     ///
     /// # Errors
     /// No random bytes are available.

@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use crate::session::redis::Redis;
 use bff_core::encoding::hex;
 
-/// Maximum number of stored ids. If there are more, the oldest can be used again in this process: a signed challenge then
-/// gives one more proof, and a logout token ends the same sessions again.
+/// Maximum number of stored ids. If there are more, the oldest are dropped, and can be used again in this process: a
+/// signed challenge then gives one more proof, and a logout token ends the same sessions again.
 const MAX_IDS: usize = 100_000;
 
-/// The hashed ids of one kind that were used lately.
+/// The hashed ids of one kind that were used recently.
 pub struct OneTimeIds {
     kind: &'static str,
     keep_seconds: u64,
@@ -54,7 +54,8 @@ impl OneTimeIds {
             .arg(self.keep_seconds);
         match redis.run::<Option<String>>(&command).await {
             Ok(set) => set.is_some(),
-            // A second use at another replica does no more than the first, which came from the same party.
+            // A second use at another replica is then possible: it gives one more proof, or ends the same sessions
+            // again.
             Err(_) => true,
         }
     }

@@ -105,8 +105,8 @@ impl Redis {
         self.last_seen.load(Relaxed)
     }
 
-    /// When Redis was last back after it was unavailable in such a way that stored data may be gone, in seconds since 1970; 0
-    /// if it was not.
+    /// When Redis last became available again after it was unavailable in such a way that stored data may be gone, in seconds
+    /// since 1970; 0 if that never happened.
     pub(super) fn back_at(&self) -> u64 {
         self.back_at.load(Relaxed)
     }

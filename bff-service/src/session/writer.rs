@@ -144,7 +144,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Writes the proof that the browser has the key of a bound session. It is valid for `lifetime` (in seconds), and the
-    /// browser deletes it [`PROOF_MARGIN_SECONDS`] earlier: the response takes time, and the clock of a gateway differs.
+    /// browser deletes it [`PROOF_MARGIN_SECONDS`] earlier: the response takes time, and the clock of a gateway may
+    /// differ.
     ///
     /// # Errors
     /// See [`WriteError`].
@@ -178,7 +179,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
 
     /// When the session ends if its user is not active. The time that is `known` may be that of another configuration.
     fn idle_end(&self, known: Option<u64>) -> Option<u64> {
-        // The CSRF value alone is of no use, so its cookie may outlive the others of a provisional session.
+        // The CSRF value alone gives access to nothing, so its cookie may expire later than the other provisional
+        // cookies.
         let from_now = self.lifetimes.idle_end(self.now)?.min(self.end_if_not_provisional);
         Some(known.map_or(from_now, |known| known.min(from_now)))
     }

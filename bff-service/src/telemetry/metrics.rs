@@ -68,11 +68,11 @@ labels! {
 }
 
 labels! {
-    /// The binding of a session, as it was decided: the label `binding` of `bff_sessions_decided_total`.
+    /// A binding decision: the label `binding` of `bff_sessions_decided_total`.
     SessionBinding {
-        /// It is bound to a device.
+        /// The session is bound to a device.
         Bound => "bound",
-        /// It is not.
+        /// The session is unbound.
         Unbound => "unbound",
     }
 }
@@ -86,7 +86,7 @@ labels! {
         Refused => "refused",
         /// Another key was registered before, so the session ended.
         Repeated => "repeated",
-        /// Redis is unavailable, the list of decisions is full, or the service is the reason.
+        /// Redis is unavailable, the list of binding decisions is full, or the service failed.
         Failed => "failed",
     }
 }
@@ -98,9 +98,9 @@ labels! {
         Proven => "proven",
         /// The browser must sign a challenge first.
         Challenged => "challenged",
-        /// The signature or the session is invalid.
+        /// The request, its signature or the session is invalid.
         Refused => "refused",
-        /// The cookies of the session cannot be opened or are mixed, or the service is the reason.
+        /// The cookies name a key that is not in the ring, or belong to different sessions; or the service failed.
         Failed => "failed",
     }
 }
@@ -177,7 +177,7 @@ impl Default for Metrics {
             ),
             sessions_decided: counters(
                 "bff_sessions_decided_total",
-                "Sessions of which it was decided whether they are bound to a device, by binding.",
+                "Decisions on whether a session is bound to a device, by binding.",
                 &["binding"],
             ),
             device_registrations: counters(
@@ -286,7 +286,7 @@ impl Metrics {
         self.logouts.with_label_values(&[by.name()]).inc();
     }
 
-    /// Counts a session of which it was decided whether it is bound to a device.
+    /// Counts a binding decision.
     pub fn count_session_binding(&self, binding: SessionBinding) {
         self.sessions_decided.with_label_values(&[binding.name()]).inc();
     }

@@ -1,5 +1,5 @@
-//! `POST /dbsc/refresh`: the browser gets a new proof of the device's key, for a signature with it (W3C Device Bound Session
-//! Credentials, section 9.7). HTTP 403 asks for a signature, and HTTP 401 makes the browser forget the session.
+//! `POST /dbsc/refresh`: the browser gets a new proof of the device's key, for a signature with that key (W3C Device Bound
+//! Session Credentials, section 8.8). HTTP 403 asks for a signature, and HTTP 401 makes the browser forget the binding.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use bff_core::cookie::purpose::Purpose;
@@ -26,12 +26,13 @@ const RESPONSE: HeaderName = HeaderName::from_static("secure-session-response");
 const IDENTIFIER: HeaderName = HeaderName::from_static("sec-secure-session-id");
 const CHALLENGE: HeaderName = HeaderName::from_static("secure-session-challenge");
 
-/// The token that the device has signed, if the request has one.
+/// The JWT that the device has signed, if the request has one.
 pub(super) fn device_token(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     string(headers, RESPONSE)
 }
 
-/// The value of a header that is a string of RFC 9651, section 3.3.3, or a token, as the earlier drafts had it.
+/// The value of a header that is a string of RFC 9651, section 3.3.3, or a token of section 3.3.4, as in earlier
+/// drafts.
 fn string(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, ApiError> {
     let line = match Values::of(headers.get_all(&name)) {
         Values::Absent => return Ok(None),
@@ -45,7 +46,7 @@ fn string(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, ApiEr
     Ok(Some(quoted.unwrap_or(value).to_owned()))
 }
 
-/// The challenge that a device has signed: the `jti` of its token.
+/// The challenge that a device has signed: the `jti` of the JWT.
 pub(super) fn challenge_of(claims: &Map<String, Value>) -> Option<&str> {
     claims::string(claims, "jti").ok()
 }
@@ -77,7 +78,8 @@ async fn prove(call: &Call<'_>) -> Result<Success, ApiError> {
     };
     let claims = key.key().and_then(|key| key.verify(&token));
     let claims = claims.map_err(|error| refused(error.to_string()))?;
-    // The device has signed it. A lost response, two tabs, and a slow browser are no reason to end a session.
+    // The device has the key. Its challenge may be invalid because a response was lost, because there are two tabs, or
+    // because the browser is slow: none of these must end the session.
     let signed = challenge_of(&claims).filter(|challenge| {
         application
             .challenges
@@ -113,8 +115,9 @@ async fn prove(call: &Call<'_>) -> Result<Success, ApiError> {
     .with_header(Some(next_challenge(call, id, &identifier)?)))
 }
 
-/// If the cookies cannot be used now, but may be later, HTTP 503: at HTTP 401 the browser would forget the session. Another
-/// replica may have a new key of the ring first, and the browser may have cookies of another session for a moment.
+/// If the cookies are invalid now, but may be valid later, the error is HTTP 503: after HTTP 401 the browser would forget
+/// the binding. Another replica may have loaded a new key of the ring earlier, and for a short time the browser may have
+/// cookies of two sessions.
 fn defer(call: &Call<'_>, failure: ApiError) -> ApiError {
     match failure.has_mixed_cookies() || call.cookies.has_unknown_key() {
         true => {

@@ -1,5 +1,5 @@
 //! `POST /dbsc/register`: the browser registers a key of the device, to which the session is bound from then on (W3C Device
-//! Bound Session Credentials, section 9.6). The response that begins the session offers that, and nothing else does.
+//! Bound Session Credentials, section 8.10). Only the response that begins the session offers the registration.
 
 use actix_web::http::header::HeaderName;
 use bff_core::cookie::purpose::Purpose;
@@ -33,7 +33,7 @@ use crate::telemetry::metrics::{Registration, SessionBinding};
 
 const OFFER: HeaderName = HeaderName::from_static("secure-session-registration");
 
-/// The header that offers to bind a session that begins; `None` if it cannot be bound.
+/// The header that offers a registration for a new session; `None` if the session cannot be bound.
 pub(in crate::api) fn offer(
     application: &Application,
     session: Session,
@@ -76,20 +76,20 @@ async fn register(call: &Call<'_>) -> Result<Success, ApiError> {
     if !is_offered {
         return Err(refused("the challenge is not that of the session, or has expired"));
     }
-    // Whatever else can refuse the registration comes before the decision, which is final.
+    // All other checks come before the binding decision, which is final.
     require(settings, Purpose::RefreshToken, &session.refresh_token)?;
     require(settings, Purpose::Csrf, &session.csrf)?;
     let access_token = text(require(settings, Purpose::AccessToken, &session.access_token)?);
     let access_token = access_token.ok_or_else(|| refused("the access token is not UTF-8"))?;
-    // A decision that may be lost is not made again: somebody else's key may be registered already.
+    // A binding decision that may be lost is not made again: somebody else's key may be registered already.
     let known = application.binding_decisions.of(&id, session.began_at, call.now).await;
     known.map_err(undecided)?;
     decide(call, &session, id, &key).await?;
     write(call, session, &access_token, &key).await
 }
 
-/// Decides that the session is bound to this key. If it is bound to another key, somebody has copied its cookies and the
-/// offer: nobody knows who is the user, so the session ends.
+/// Decides that the session is bound to this key. If it is already bound to another key, somebody has copied its cookies
+/// and the offer. The session ends, since the service does not know which of the two is the user.
 async fn decide(call: &Call<'_>, session: &RequestSession, id: SessionId, key: &DeviceKey) -> Result<(), ApiError> {
     let application = &call.worker.application;
     let own = key.thumbprint();
@@ -103,14 +103,14 @@ async fn decide(call: &Call<'_>, session: &RequestSession, id: SessionId, key: &
             application.metrics.count_session_binding(SessionBinding::Bound);
             Ok(())
         }
-        // The browser may send its request again if the connection breaks.
+        // The browser may repeat the request if the connection breaks.
         Some(BindingDecision::Bound { thumbprint, at }) if thumbprint == own => {
             match call.now < at.saturating_add(REPETITION_SECONDS) {
                 true => Ok(()),
-                false => Err(refused("the key was registered before")),
+                false => Err(refused("the same key was registered before")),
             }
         }
-        Some(BindingDecision::Unbound) => Err(refused("it was decided that the session is not bound")),
+        Some(BindingDecision::Unbound) => Err(refused("it was decided that the session is unbound")),
         Some(BindingDecision::Replaced { .. }) => Err(refused("the browser has begun another session since")),
         Some(BindingDecision::Bound { .. }) => {
             application.end(Ended::session(&id), call.now).await;
@@ -128,8 +128,8 @@ async fn decide(call: &Call<'_>, session: &RequestSession, id: SessionId, key: &
     }
 }
 
-/// Refreshes the session, so that a refresh that is in progress is not another one, and writes its cookies as bound.
-/// `own_access_token` is that of its cookie.
+/// Refreshes the session, or joins a refresh that is in progress, and writes its cookies as those of a bound session.
+/// `own_access_token` is the access token in the request's cookie.
 async fn write(
     call: &Call<'_>,
     session: RequestSession,
@@ -158,15 +158,15 @@ async fn write(
         Err(ErrorCode::SessionExpired) => return Err(session_over()),
         Err(code) => {
             log::warn!(
-                "refreshing a session at the registration of a key failed: {}: it is bound with the tokens that it has, and the \
-                 next refresh gets new ones",
+                "refreshing a session at the registration of a key failed: {}: the session is bound with the tokens that it has, \
+                 and the next refresh gets new ones",
                 code.code()
             );
             Tokens {
                 access_token: own_access_token,
                 access_token_expires_at: access_token.map_or(call.now, |opened| opened.expires_at),
                 refresh_token: Some(&own_refresh_token),
-                // That of the provisional cookie, until the next refresh.
+                // The end of the provisional cookie, until the next refresh.
                 refresh_token_expires_at: Some(ends_at),
                 scope: None,
                 id_token: None,
@@ -190,7 +190,7 @@ async fn write(
         session = name.as_str();
         "bound session {name} to a key of the device"
     );
-    // Without a challenge: a browser asks for one when it needs a new proof.
+    // The response has no challenge: the browser requests one when it needs a new proof.
     Ok(Success::json(instructions(
         &application.config,
         settings,

@@ -165,8 +165,8 @@ async fn exchange(
     }
 }
 
-/// Whether the browser sends the session's cookies with a registration that the response offers. They are
-/// `SameSite=Strict`, and a navigation from another site remains one of that site.
+/// Whether the browser sends the session's cookies with a registration that the response offers. The cookies are
+/// `SameSite=Strict`, and after a navigation from another site the registration counts as a request of that site.
 fn can_register(call: &Call<'_>, by: Finish) -> bool {
     match by {
         Finish::ByPage => true,
@@ -177,8 +177,8 @@ fn can_register(call: &Call<'_>, by: Finish) -> bool {
     }
 }
 
-/// If the browser has another session that may still be bound, nobody continues that: a registration that is on its way
-/// must not write its cookies over those of the new session.
+/// If the browser has another session, and that session is provisional, decides that nobody can bind or continue it: a
+/// registration in progress must not write its cookies over those of the new session.
 async fn replace_provisional(call: &Call<'_>, completed: &Completed) {
     let begun = completed.tokens.begun.as_ref().map(|begun| begun.session.id);
     let Ok(previous) = RequestSession::of(&call.cookies) else {
@@ -189,7 +189,7 @@ async fn replace_provisional(call: &Call<'_>, completed: &Completed) {
         .filter(|id| previous.sealed == Binding::Provisional && Some(*id) != begun)
     {
         let decision = BindingDecision::Replaced { at: call.now };
-        // If Redis is unavailable, the session stays as it is.
+        // If Redis is unavailable, the earlier session stays as it is.
         let _ = call
             .worker
             .application
@@ -222,7 +222,8 @@ fn write_session(
         Some(logins),
     )?;
     if completed.is_leader {
-        // Those of an earlier session. A later response could reach the browser after the registration.
+        // These cookies are of an earlier session. Responses to other calls with this code do not clear them, since
+        // they could reach the browser after the response to the registration.
         set_cookies.clear_if_sent(Purpose::DeviceBinding);
         set_cookies.clear_if_sent(Purpose::DeviceKey);
     }

@@ -48,7 +48,7 @@ struct Previous {
 pub(in crate::api) struct Completed {
     /// The tokens, and the session that begins with them.
     pub(in crate::api) tokens: Arc<RenewedTokens>,
-    /// Whether this call led the exchange, and the session is that of its result: true for one call at most.
+    /// Whether this call exchanged the code, and its result is the one that all calls got. True for at most one call.
     pub(in crate::api) is_leader: bool,
 }
 
@@ -98,7 +98,7 @@ impl LoginExchange {
                 // The leader returns its own error with all details, unless another leader has succeeded.
                 let published = application.refreshes.publish(key, lease, outcome).await;
                 match (published, exchanged) {
-                    // Another leader may have replaced this one.
+                    // Another leader may have replaced this one, with another session.
                     (Ok(tokens), own) => Ok(Completed {
                         is_leader: own.is_ok_and(|own| own.begins_the_same_session(&tokens)),
                         tokens,
@@ -187,7 +187,7 @@ impl LoginExchange {
             let why = "the session was ended while its tokens were requested";
             return Err(ApiError::new(ErrorCode::LoginRequired, why).because(Reason::SessionEnded));
         };
-        // Without a refresh token the cookies end soon anyway, and nothing confirms that the session is not bound.
+        // Without a refresh token the session ends soon, and no refresh can decide that it is unbound.
         let can_bind = self.can_register && tokens.refresh_token.is_some();
         let binding = match can_bind && application.can_bind(started_at, now) {
             true => Binding::Provisional,

@@ -51,7 +51,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     let application = &call.worker.application;
     let client = &call.worker.client;
     let settings = call.cookies.settings();
-    // Without a proof too: it ends this session alone.
+    // A proof is not necessary: a logout only ends this session.
     let session = require_even_unproven(&call.cookies)?;
     match proof {
         Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,

@@ -28,7 +28,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     let (live, standing) = require_session(&call).await?;
     check_csrf(call.headers, application.config.csrf_header(), settings, &live)?;
     let Standing::Live(binding) = confirm(&call, &live, standing).await? else {
-        // The registration has refreshed the session, and its response is on the way to the browser.
+        // The browser gets its cookies with another response: that to the registration, which also refreshes the
+        // session, or that to the sign-in that has replaced the session.
         return Ok(Success::default());
     };
     let key = match binding {
@@ -64,8 +65,9 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     })?;
 
     if let (Some(id), Binding::Provisional) = (session, binding) {
-        // The browser has the cookies of the bound session before this response, or a moment later. If Redis is
-        // unavailable now, these cookies are written over them, and count with the proof only.
+        // The session may have been bound during the refresh: the browser then gets the cookies of the bound session
+        // with another response. If Redis is unavailable now, the provisional cookies may replace those in the browser,
+        // and are valid only with the proof.
         let decision = application.binding_decisions.of(&id, began_at, clock::now()).await;
         if let Ok(Some(BindingDecision::Bound { .. } | BindingDecision::Replaced { .. })) = decision {
             return Ok(Success::default());
@@ -95,7 +97,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     Ok(Success::default().with_cookies(set_cookies.into_lines()))
 }
 
-/// After the time in which the browser may bind the session, a refresh decides that it does not.
+/// If the time for a registration has passed, a refresh decides that the session is unbound.
 async fn confirm(call: &Call<'_>, session: &RequestSession, standing: Standing) -> Result<Standing, ApiError> {
     let content = session.refresh_token.as_ref().ok();
     let registration_ends_at = content

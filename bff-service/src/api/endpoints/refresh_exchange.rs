@@ -58,7 +58,7 @@ pub(in crate::api) fn session_over() -> ApiError {
     ApiError::new(ErrorCode::SessionExpired, why).because(Reason::RefreshTokenRefused)
 }
 
-/// The tokens of a refresh, with the scope and the ID token of before if the response has none.
+/// The tokens of a refresh. If the response has no scope or no ID token, the earlier one stays.
 pub(in crate::api) fn completed<'a>(
     renewed: Tokens<'a>,
     scope: Option<&'a str>,

@@ -18,7 +18,8 @@ use crate::session::current_session::RequestSession;
 use crate::session::device_binding::standing::Standing;
 use crate::session::writer::SessionWriter;
 
-/// The header in which a browser says that it sends a request without a proof, and why.
+/// The header with which a browser says that it sends a request without a proof, and why (W3C Device Bound Session
+/// Credentials, section 9.5).
 const SKIPPED: HeaderName = HeaderName::from_static("secure-session-skipped");
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
@@ -57,8 +58,8 @@ fn seconds_until(call: &Call<'_>, at: u64) -> u64 {
     at.saturating_sub(call.now)
 }
 
-/// The session in which the user is signed in, if any, and the standing of the request. If only the proof of the device is
-/// missing, clears its cookie, so that the browser gets another before its next request.
+/// The session in which the user is signed in, if any, and the standing of the request. If only a valid proof is missing,
+/// clears the device binding cookie, so that the browser gets another proof before its next request.
 pub(in crate::api) async fn signed_in(
     call: &Call<'_>,
     set_cookies: &mut SetCookies<'_, '_>,
@@ -66,7 +67,7 @@ pub(in crate::api) async fn signed_in(
     match RequestSession::of(&call.cookies) {
         Ok(session) if session.is_signed_in() => match standing(call, &session).await {
             Ok(Some(standing)) => return Ok(Some((session, standing))),
-            // The browser could not get a proof now, by its own word, and may get one later.
+            // The browser says that it could not get a proof now. It may get one later.
             Ok(None) if call.headers.contains_key(SKIPPED) => {
                 return Err(unproven(call, &session, ErrorCode::RefreshUnavailable));
             }

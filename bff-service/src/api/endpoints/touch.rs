@@ -28,7 +28,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         return Err(failure.because(Reason::SessionExpired));
     }
     let Standing::Live(binding) = standing else {
-        // The session is bound, and its cookies are on the way to the browser.
+        // The session was bound or replaced, and the browser gets its cookies with another response.
         return Ok(Success::json(ends(call, session.ends_at(), session.idle_ends_at)));
     };
     let mut set_cookies = SetCookies::new(&call.cookies);

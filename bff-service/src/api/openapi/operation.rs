@@ -143,7 +143,7 @@ impl Operation {
             Endpoint::Refresh => Operation::new(
                 "Refresh the session",
                 "Concurrent calls with the same refresh token, for example of several tabs, share one refresh. `session_expired` clears the cookies.",
-                (204, json!({"description": "The session has new cookies, unless a registration in progress sends them."})),
+                (204, json!({"description": "The session has new cookies, here or in the response to a registration in progress."})),
             )
             .require_one_of(&[&["refreshToken", "csrf", "csrfHeader"]])
             .add_errors(&[
@@ -251,7 +251,7 @@ impl Operation {
             Endpoint::DeviceRegistration => Operation::new(
                 "Register a key of the device",
                 "Binds the session to the key (W3C Device Bound Session Credentials). Only the response that begins a session offers \
-                 it, with `Secure-Session-Registration`.",
+                 the registration, with `Secure-Session-Registration`.",
                 json_200("The session instructions, with the cookies of the bound session.", &INSTRUCTIONS, instructions()),
             )
             .require_one_of(&[&["accessToken", "refreshToken", "csrf"]])
@@ -268,7 +268,7 @@ impl Operation {
             )
             .require_one_of(&[&["accessToken", "deviceKey"], &["csrf", "deviceKey"]])
             .set_parameters(vec![
-                header("Sec-Secure-Session-Id", true, "The identifier of the session.", json!({"type": "string"})),
+                header("Sec-Secure-Session-Id", true, "The `session_identifier`.", json!({"type": "string"})),
                 device_token(false),
             ])
             .add_errors(&[SessionExpired, DeviceChallenge, RefreshUnavailable]),

@@ -30,7 +30,7 @@ pub(super) fn of_caller(caller: Caller, application: &Application) -> Vec<Value>
 }
 
 fn fetch_metadata(name: &str, values: &[&str]) -> Value {
-    let description = "Sent by the browser. Earlier versions send neither Fetch Metadata nor `Origin` here.";
+    let description = "Sent by the browser. Earlier versions of Chromium send neither this header nor `Origin` here.";
     header(name, false, description, json!({ "enum": values }))
 }
 

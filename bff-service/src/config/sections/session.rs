@@ -30,11 +30,11 @@ section! {
         /// the list is less than half full.
         pub ended_entries: usize = 10_000, 1..=10_000;
         /// Whether the service binds new sessions to a key of the device (Device Bound Session Credentials): copied cookies of
-        /// such a session become useless after minutes. It takes effect in browsers that support it, and in sessions with a
+        /// such a session become useless after minutes. This takes effect in browsers that support it, and in sessions with a
         /// refresh token.
         pub device_binding: DeviceBinding = DeviceBinding::default();
         /// How long a proof of the device's key is valid, in seconds: the time after which copied cookies of a bound session
-        /// are useless, apart from what `docs/SECURITY.md` adds.
+        /// are useless. `docs/SECURITY.md` has the exceptions.
         pub device_proof_seconds: u64 = 600, 300..=600;
     }
 }

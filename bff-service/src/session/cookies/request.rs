@@ -107,7 +107,8 @@ impl<'a> RequestCookies<'a> {
         authentic
     }
 
-    /// Whether a cookie that identifies the session, or the device's key, names a key that is not in the ring.
+    /// Whether a cookie that identifies the session, or the device key cookie, names a cookie key that is not in the
+    /// ring.
     pub fn has_unknown_key(&self) -> bool {
         let purposes = [Purpose::AccessToken, Purpose::Csrf, Purpose::DeviceKey];
         purposes.into_iter().any(|purpose| {
@@ -168,13 +169,13 @@ impl Authentic {
         of_session.map(|opened| opened.expires_at).max()
     }
 
-    /// The binding of the cookies of this session; `None` if there is none.
+    /// The binding with which the cookies of this session are sealed; `None` if there is no such cookie.
     pub fn binding(&self, session: &CurrentSession, purpose: Purpose) -> Option<Binding> {
         let of_session = self.opened.iter().filter(|opened| session.has(purpose, opened.session));
         of_session.map(|opened| opened.binding).max()
     }
 
-    /// Those of bound sessions only.
+    /// Only the cookies of bound sessions.
     pub fn bound(mut self) -> Authentic {
         self.opened.retain(|opened| opened.binding == Binding::Bound);
         self

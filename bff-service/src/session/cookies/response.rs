@@ -214,7 +214,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
 
     fn clear_parts(&mut self, purpose: Purpose, first: usize) {
         let mut numbers = self.request.parts(purpose);
-        // These are never split.
+        // These cookies are never split.
         let is_short = matches!(purpose, Purpose::Csrf | Purpose::DeviceBinding | Purpose::DeviceKey);
         if self.is_withheld(purpose) && !is_short {
             numbers.extend(1..=self.settings.max_parts);
@@ -230,8 +230,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.is_withheld(purpose) || self.request.has_whole(purpose)
     }
 
-    /// The login cookie for navigations is sent with a navigation, and that for pages is not affected by it. There are no
-    /// cookies of bound sessions unless the application binds sessions.
+    /// The login cookie for navigations is sent with a navigation, and that for pages is not affected by it. The device
+    /// binding cookie and the device key cookie exist only if the application binds sessions.
     fn is_withheld(&self, purpose: Purpose) -> bool {
         self.withheld
             && match purpose {

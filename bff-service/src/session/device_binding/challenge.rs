@@ -1,4 +1,4 @@
-//! The challenges that the browser signs with the device's key. They are sealed, so nothing is stored until one is used.
+//! The challenges that the browser signs with the device's key. They are sealed, so the service stores only used ones.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Content;
@@ -18,7 +18,7 @@ pub enum ChallengeUse {
 }
 
 impl ChallengeUse {
-    /// The purpose with which the challenge is sealed: one of a registration never opens as one of a proof.
+    /// The purpose with which the challenge is sealed: a challenge for a registration never opens as one for a proof.
     fn purpose(self) -> Purpose {
         match self {
             ChallengeUse::Registration => Purpose::DeviceKey,
@@ -36,7 +36,7 @@ impl Challenges {
         Challenges(sealer)
     }
 
-    /// A new challenge for this session, from `now` to `expires_at` (seconds since 1970). It is base64url.
+    /// A new challenge for this session, in base64url. It is valid from `now` to `expires_at` (seconds since 1970).
     ///
     /// # Errors
     /// No random bytes are available, or sealing failed.

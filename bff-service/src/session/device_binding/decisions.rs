@@ -1,7 +1,8 @@
-//! Whether a session is bound to a device, and to which key: decided once for each session, and known to all replicas
-//! with Redis. Without Redis each replica knows its own decisions only.
+//! The binding decisions: whether a session is bound to a device, and to which key. There is one for each session. With
+//! Redis, all replicas share them. Without Redis, each replica knows only its own.
 //!
-//! The list is separate from that of ended sessions, which is short: no number of sign-ins displaces an entry there.
+//! The list is separate from that of ended sessions, which is short: however many users sign in, they displace no entry
+//! of that list.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,14 +14,15 @@ use redis::Script;
 use super::PROVISIONAL_SECONDS;
 use crate::session::redis::{Redis, Unavailable};
 
-/// How long a decision is stored, in seconds: until no provisional cookie is left, with a margin for clocks.
+/// How long a binding decision is stored, in seconds: until all provisional cookies with a token have expired, plus a
+/// margin for clock skew.
 const KEEP_SECONDS: u64 = PROVISIONAL_SECONDS + 300;
-/// Maximum number of decisions that a process stores without Redis: 250 decisions a second.
+/// Maximum number of binding decisions that a process stores without Redis: about 250 a second.
 const MAX_ENTRIES: usize = 1_000_000;
-/// Maximum number of times that a decision is sent again if Redis may have stored it.
+/// Maximum number of times that a binding decision is sent again if Redis may have stored it.
 const MAX_REPETITIONS: usize = 2;
 
-/// `ARGV`: a decision; its lifetime in seconds. Stores the decision if there is none. Returns nil, or the earlier one.
+/// `ARGV`: a binding decision; its lifetime in seconds. Stores it if there is none. Returns nil, or the earlier one.
 const DECIDE: &str = "
     local decision = redis.call('GET', KEYS[1])
     if not decision then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
@@ -29,18 +31,18 @@ const DECIDE: &str = "
 /// Whether a session is bound.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BindingDecision {
-    /// It is bound to a key.
+    /// The session is bound to a key.
     Bound {
         /// The thumbprint of the key.
         thumbprint: String,
         /// When the key was registered, in seconds since 1970.
         at: u64,
     },
-    /// It is not, and no key can be registered any more.
+    /// The session is unbound, and no key can be registered for it any more.
     Unbound,
-    /// The browser began another session at this time, in seconds since 1970: no key can be registered for this one.
+    /// The browser has begun another session: nobody can bind or continue this one.
     Replaced {
-        /// The time.
+        /// The time of that, in seconds since 1970.
         at: u64,
     },
 }
@@ -74,10 +76,10 @@ impl BindingDecision {
 /// Why it is unknown whether a session is bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Undecided {
-    /// Redis is unavailable, or the list is full. That may change.
+    /// Redis is unavailable, or the list is full. The same request may succeed later.
     Unavailable,
-    /// There is no decision, and there may have been one: the session began before this process (without Redis), or before
-    /// this process saw Redis come back.
+    /// There is no binding decision, and there may have been one: the session began before this process started (without
+    /// Redis), or before Redis became available to this process again.
     Lost,
 }
 
@@ -87,7 +89,7 @@ impl From<Unavailable> for Undecided {
     }
 }
 
-/// The decisions of one application.
+/// The binding decisions of one application.
 pub enum BindingDecisions {
     /// In Redis, for all replicas.
     Redis(Redis),
@@ -100,7 +102,7 @@ pub enum BindingDecisions {
     },
 }
 
-/// The decisions of one process.
+/// The binding decisions of one process.
 #[derive(Default)]
 pub struct Stored {
     decisions: HashMap<[u8; 16], BindingDecision>,
@@ -108,7 +110,7 @@ pub struct Stored {
 }
 
 impl BindingDecisions {
-    /// Starts empty at `now` (seconds since 1970). With Redis, replicas share the decisions.
+    /// Starts empty at `now` (seconds since 1970). With Redis, replicas share the binding decisions.
     pub fn new(redis: Option<Redis>, now: u64) -> BindingDecisions {
         match redis {
             Some(redis) => BindingDecisions::Redis(redis),
@@ -119,8 +121,8 @@ impl BindingDecisions {
         }
     }
 
-    /// Whether the decision on a session that begins at `now` (seconds since 1970) can be stored. The last tenth of the list
-    /// is for sessions that have begun.
+    /// Whether the binding decision on a session that begins at `now` (seconds since 1970) can be stored. The last tenth of
+    /// the list is for sessions that have already begun.
     pub fn has_room(&self, now: u64) -> bool {
         match self {
             BindingDecisions::Redis(redis) => !redis.is_unavailable(),
@@ -132,7 +134,8 @@ impl BindingDecisions {
         }
     }
 
-    /// Decides at `now` (seconds since 1970), unless it is decided already. Returns the earlier decision, which counts.
+    /// Stores `decision` at `now` (seconds since 1970), unless there is an earlier one. Returns the earlier one, which
+    /// stays.
     ///
     /// # Errors
     /// [`Undecided::Unavailable`].
@@ -153,8 +156,8 @@ impl BindingDecisions {
         if let Ok(earlier) = redis.invoke(&call).await {
             return parse(earlier);
         }
-        // Redis may have stored it before the time-out. Without a repetition, the session would be bound to a key that the
-        // browser has dropped.
+        // Redis may have stored it before the timeout. Without a repetition, the session could be bound to a key that the
+        // browser drops after the error.
         for _ in 0..MAX_REPETITIONS {
             if let Ok(earlier) = redis.invoke(&call).await {
                 return Ok(parse(earlier)?.filter(|earlier| earlier != decision));
@@ -163,7 +166,8 @@ impl BindingDecisions {
         Err(Undecided::Unavailable)
     }
 
-    /// The decision at `now` on this session, which began at `began_at` (seconds since 1970), if there is one.
+    /// The binding decision on this session, which began at `began_at`, if there is one at `now` (both in seconds since
+    /// 1970).
     ///
     /// # Errors
     /// See [`Undecided`].
@@ -215,9 +219,7 @@ impl Stored {
             return Ok(Some(known.clone()));
         }
         if self.decisions.len() >= MAX_ENTRIES {
-            log::error!(
-                "the list of decisions on the binding of sessions is full: configure `redis.url`, which has no such limit"
-            );
+            log::error!("the list of binding decisions is full: configure `redis.url`, which has no such limit");
             return Err(Undecided::Unavailable);
         }
         self.decisions.insert(number, decision.clone());
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(decisions.of(&one, NOW, NOW + KEEP_SECONDS + 1).await, Ok(None));
     }
 
-    /// Otherwise a restart would make copied cookies of a bound session those of an unbound one.
+    /// Otherwise copied cookies of a bound session would be valid as those of an unbound one after a restart.
     #[tokio::test]
     async fn a_session_that_began_before_the_process_is_not_taken_for_an_undecided_one() {
         let decisions = BindingDecisions::new(None, NOW);

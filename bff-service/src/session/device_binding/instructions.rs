@@ -1,5 +1,5 @@
-//! What the browser learns of a session that it may bind or has bound: headers, and the session instructions (W3C Device
-//! Bound Session Credentials, sections 8 and 9).
+//! What the service tells the browser about a session that the browser may bind or has bound: headers, and the session
+//! instructions (W3C Device Bound Session Credentials, sections 9.1, 9.2 and 9.6).
 
 use bff_core::cookie::purpose::Purpose;
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ pub const REGISTRATION_PATH: &str = "/dbsc/register";
 pub const REFRESH_PATH: &str = "/dbsc/refresh";
 /// The part that these paths have in common.
 const COMMON_PATH: &str = "/dbsc";
-/// Where a browser reads which origins may register a session for all hosts of a site.
+/// Where a browser reads which origins may register a session for all hosts of a site (W3C Device Bound Session
+/// Credentials, section 11.6).
 pub const WELL_KNOWN_PATH: &str = "/.well-known/device-bound-sessions";
 
 /// The value of `Secure-Session-Registration`, with a challenge, which is base64url.
@@ -30,8 +31,8 @@ pub fn challenge_for(identifier: &str, challenge: &str) -> String {
     format!("\"{challenge}\";id=\"{identifier}\"")
 }
 
-/// The document at [`WELL_KNOWN_PATH`] of `host`, for applications with these configurations; `None` if the site of the host
-/// needs none.
+/// The document at [`WELL_KNOWN_PATH`] of `host`, for applications with these configurations; `None` if none of them binds
+/// sessions for a site of this host.
 pub fn registering_origins<'a>(configs: impl Iterator<Item = &'a Config>, host: &str) -> Option<Value> {
     let is_of_site = |config: &&Config| {
         let domain = config.cookie_domain.as_deref();
@@ -44,10 +45,10 @@ pub fn registering_origins<'a>(configs: impl Iterator<Item = &'a Config>, host: 
     (!origins.is_empty()).then(|| json!({ "registering_origins": origins }))
 }
 
-/// The session instructions: which requests the browser holds until it has a current proof, and where it gets one. `host`
-/// is that of the request.
+/// The session instructions: which requests the browser holds until it has a current proof, and where the browser gets a
+/// proof. `host` is that of the request.
 pub fn instructions(config: &Config, settings: &CookieSettings, host: &str, identifier: &str) -> Value {
-    // Two sessions whose scopes contain the refresh URLs of each other would wait for each other.
+    // If the scopes of two sessions contained each other's refresh URL, their refreshes would wait for each other.
     let excluded = config
         .endpoints_prefixes()
         .map(|prefix| json!({"type": "exclude", "domain": "*", "path": format!("{prefix}{COMMON_PATH}")}));
@@ -72,7 +73,7 @@ pub fn instructions(config: &Config, settings: &CookieSettings, host: &str, iden
             "name": settings.name(cookie),
             "attributes": format!("{}; SameSite=Strict", settings.attributes(cookie)),
         }],
-        // Without its host the browser gets no proof for the requests of a page of another origin.
+        // If the host of a page is missing here, the browser gets no proof for the requests of that page.
         "allowed_refresh_initiators": initiators(config),
     })
 }

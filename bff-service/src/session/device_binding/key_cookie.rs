@@ -1,5 +1,5 @@
 //! The content of the device key cookie: the public key, and the browser's identifier of the session. The service stores
-//! no key. The cookie counts only with the session of the host-locked cookies, which it belongs to.
+//! no key. The cookie counts only if it belongs to the session that the host-locked cookies identify.
 
 use bff_core::cookie::seal::Opened;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,8 @@ use crate::random::{self, RandomError};
 /// The content of the cookie, sealed as JSON.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct KeyContent {
-    /// `session_identifier`: random and constant. It is not the session id, which no response contains.
+    /// The `session_identifier`: random, and constant for the session. It is not the session id, which no response
+    /// contains.
     #[serde(rename = "id")]
     pub identifier: String,
     /// The public key as a JWK.
@@ -19,7 +20,7 @@ pub struct KeyContent {
 }
 
 impl KeyContent {
-    /// The content for a key that the browser has registered now.
+    /// The content for a newly registered key.
     ///
     /// # Errors
     /// No random bytes are available.
@@ -46,7 +47,7 @@ impl KeyContent {
     /// The key. It was valid when the cookie was sealed.
     ///
     /// # Errors
-    /// It is not valid now.
+    /// The key is not valid now.
     pub fn key(&self) -> Result<DeviceKey, DeviceKeyError> {
         DeviceKey::parse(&self.jwk)
     }

@@ -1,4 +1,4 @@
-//! What a request of a session may do, by the binding of the session and the proof in the request.
+//! What a request of a session may do, according to the binding of the session and the proof in the request.
 
 use bff_core::cookie::seal::Binding;
 
@@ -9,10 +9,10 @@ use crate::session::current_session::RequestSession;
 /// The standing of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It acts in its session, which has this binding.
+    /// The request acts in its session, which has this binding.
     Live(Binding),
-    /// The request has provisional cookies of a session that was bound, or replaced, a moment ago, and no proof: it may read,
-    /// and gets no cookies.
+    /// The request has no proof, and provisional cookies of a session that was bound or replaced less than [`GRACE_SECONDS`]
+    /// ago: the request may read, and its response sets no cookies.
     Superseded,
 }
 
@@ -21,7 +21,7 @@ impl Standing {
     /// has no valid proof.
     ///
     /// # Errors
-    /// The cookies do not say by themselves whether the session is bound, and the list does not say it either.
+    /// The session is provisional, and it is unknown whether it is bound: see [`Undecided`].
     pub async fn of(
         decisions: &BindingDecisions,
         session: &RequestSession,
@@ -39,8 +39,8 @@ impl Standing {
         ))
     }
 
-    /// The standing of a request with cookies that are sealed so, with or without a proof. `decision` is that on a
-    /// provisional session.
+    /// The standing of a request whose cookies are sealed with this binding, with or without a proof. `decision` is the
+    /// binding decision on a provisional session.
     fn by(sealed: Binding, is_proven: bool, decision: Option<&BindingDecision>, now: u64) -> Option<Standing> {
         let decided_at = match (sealed, decision) {
             (Binding::Unbound, _) | (Binding::Provisional, Some(BindingDecision::Unbound)) => {

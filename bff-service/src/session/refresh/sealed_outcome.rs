@@ -51,7 +51,8 @@ struct StoredSession {
     id: [u8; 32],
     started_at: u64,
     csrf: Vec<u8>,
-    /// Whether the browser may still bind the session to a device. Unknown to a replica of an earlier version.
+    /// Whether the browser may still bind the session to a device. A replica of an earlier version does not write this
+    /// member.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_provisional: bool,
 }

@@ -106,7 +106,7 @@ pub struct BegunSession {
 }
 
 impl RenewedTokens {
-    /// Whether both have begun a session, and the same one.
+    /// Whether both begin the same session.
     pub fn begins_the_same_session(&self, other: &RenewedTokens) -> bool {
         let id = |tokens: &RenewedTokens| tokens.begun.as_ref().map(|begun| begun.session.id);
         id(self).is_some() && id(self) == id(other)
