@@ -238,7 +238,8 @@ async fn dispatch(
     }
     result.map_err(|failure| {
         let mut set_cookies = SetCookies::new(&cookies);
-        if failure.error_code() == ErrorCode::SessionExpired {
+        // The response to a registration may be late, and the browser may have another session since.
+        if failure.error_code() == ErrorCode::SessionExpired && endpoint != Endpoint::DeviceRegistration {
             // In any case, no cookie of the session stays in the browser.
             set_cookies.clear_session();
         } else if failure.error_code() == ErrorCode::UnauthorizedRequest

@@ -130,8 +130,8 @@ impl Redis {
                 Ok(value)
             }
             Err(error) => {
-                // A timeout does not mean that data was lost.
-                if !error.is_timeout() {
+                // Neither a timeout nor an error response, such as that of a full Redis, means that data was lost.
+                if !error.is_timeout() && (error.is_io_error() || error.is_connection_dropped()) {
                     self.is_lost.store(true, Relaxed);
                 }
                 self.metrics.count_redis_failure();

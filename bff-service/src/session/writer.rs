@@ -152,7 +152,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     pub fn write_proof(&mut self, lifetime: u64) -> Result<(), WriteError> {
         let expires_at = self.now.saturating_add(lifetime).min(self.ends_at);
         let sealed = self.sealed(Purpose::DeviceBinding, b"", expires_at)?;
-        let lifetime = expires_at.saturating_sub(self.now).saturating_sub(PROOF_MARGIN_SECONDS);
+        // Not shorter near the end of the session: the browser would sign again and again.
+        let lifetime = lifetime.saturating_sub(PROOF_MARGIN_SECONDS);
         Ok(self.cookies.set(Purpose::DeviceBinding, &sealed, Some(lifetime))?)
     }
 

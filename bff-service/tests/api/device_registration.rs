@@ -5,7 +5,7 @@ use bff_core::cookie::seal::Binding;
 use serde_json::{Value, json};
 
 use crate::support::app::{AT, AUTH, BOUND, KEY, TestApp};
-use crate::support::device::{Device, ON, SESSION, begin, binding, is_signed_in, own_request};
+use crate::support::device::{Device, ON, SESSION, begin, bind, binding, is_signed_in, own_request};
 use crate::support::forgery::open;
 use crate::support::log_capture;
 
@@ -268,4 +268,18 @@ fn a_registration_that_is_not_by_the_rules_changes_nothing() {
         .unwrap();
     let response = browser.send(&with(format!("\"{}\"", String::from_utf8_lossy(&quoted.1))));
     assert_eq!(response.status, 200, "{response:?}");
+}
+
+#[test]
+fn the_cookies_of_a_bound_session_go_when_somebody_else_signs_in() {
+    let app = TestApp::start_with(ON);
+    let (browser, mut device) = bind(&app);
+    let mut browser = browser.sign_in_as("bob");
+    for name in [BOUND, KEY] {
+        assert!(!browser.cookie_names().contains(&name), "{name}");
+    }
+    assert_eq!(browser.get("/claims").json()["sub"], "bob");
+    // The browser still has the binding of the earlier session, and forgets it.
+    assert_eq!(device.refresh(&mut browser).status, 401);
+    assert!(is_signed_in(&mut browser));
 }

@@ -67,9 +67,14 @@ async fn prove(call: &Call<'_>) -> Result<Success, ApiError> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
     let identifier = string(call.headers, IDENTIFIER)?.ok_or_else(|| refused(format!("missing `{IDENTIFIER}`")))?;
-    let session = require_even_unproven(&call.cookies).map_err(|failure| defer(call, failure))?;
+    let session = require_even_unproven(&call.cookies).map_err(|failure| match failure.has_mixed_cookies() {
+        true => defer(&failure),
+        false => defer_unknown_key(call, failure),
+    })?;
     let id = session.id().ok_or_else(|| refused("the session is not bound"))?;
-    let key = require(settings, Purpose::DeviceKey, &session.key).map_err(|failure| defer(call, failure))?;
+    // A key of another session stays one: the browser must forget it.
+    let key = require(settings, Purpose::DeviceKey, &session.key);
+    let key = key.map_err(|failure| defer_unknown_key(call, failure))?;
     if key.identifier != identifier {
         return Err(refused("the session identifier is that of another session"));
     }
@@ -118,11 +123,15 @@ async fn prove(call: &Call<'_>) -> Result<Success, ApiError> {
 /// If the cookies are invalid now, but may be valid later, the error is HTTP 503: after HTTP 401 the browser would forget
 /// the binding. Another replica may have loaded a new key of the ring earlier, and for a short time the browser may have
 /// cookies of two sessions.
-fn defer(call: &Call<'_>, failure: ApiError) -> ApiError {
-    match failure.has_mixed_cookies() || call.cookies.has_unknown_key() {
-        true => {
-            ApiError::new(ErrorCode::RefreshUnavailable, failure.why().to_owned()).because(Reason::CookieUnreadable)
-        }
+fn defer(failure: &ApiError) -> ApiError {
+    ApiError::new(ErrorCode::RefreshUnavailable, failure.why().to_owned()).because(Reason::CookieUnreadable)
+}
+
+/// The same if a cookie names a key that is not in the ring. Otherwise the error stays as it is, as for an ended session.
+fn defer_unknown_key(call: &Call<'_>, failure: ApiError) -> ApiError {
+    let is_about_cookies = failure.error_code() == ErrorCode::UnauthorizedRequest;
+    match is_about_cookies && !failure.has_mixed_cookies() && call.cookies.has_unknown_key() {
+        true => defer(&failure),
         false => failure,
     }
 }

@@ -6,6 +6,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Binding;
 use bff_core::cookie::session_id::SessionId;
 use bff_core::session::ended_sessions::Ended;
+use zeroize::Zeroizing;
 
 use super::device_proof::{challenge_of, device_token, refused};
 use super::logout::revoke;
@@ -64,10 +65,10 @@ async fn register(call: &Call<'_>) -> Result<Success, ApiError> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
     let token = device_token(call.headers)?.ok_or_else(|| refused("missing `Secure-Session-Response`"))?;
-    let (key, claims) = DeviceKey::register(&token).map_err(|error| refused(error.to_string()))?;
     let session = require_even_unproven(&call.cookies)?;
     let id = session.id().filter(|_| session.sealed != Binding::Unbound);
     let id = id.ok_or_else(|| refused("no registration was offered for the session"))?;
+    let (key, claims) = DeviceKey::register(&token).map_err(|error| refused(error.to_string()))?;
     let is_offered = challenge_of(&claims).is_some_and(|challenge| {
         application
             .challenges
@@ -83,29 +84,30 @@ async fn register(call: &Call<'_>) -> Result<Success, ApiError> {
     let access_token = access_token.ok_or_else(|| refused("the access token is not UTF-8"))?;
     // A binding decision that may be lost is not made again: somebody else's key may be registered already.
     let known = application.binding_decisions.of(&id, session.began_at, call.now).await;
-    known.map_err(undecided)?;
-    decide(call, &session, id, &key).await?;
-    write(call, session, &access_token, &key).await
+    if let Err(failure) = accept(call, id, known.map_err(undecided)?, &key).await {
+        if failure.reason() == Reason::DeviceKeyRepeated.name() {
+            revoke(application, &session).await;
+        }
+        return Err(failure);
+    }
+    write(call, id, session, &access_token, &key).await
 }
 
-/// Decides that the session is bound to this key. If it is already bound to another key, somebody has copied its cookies
-/// and the offer. The session ends, since the service does not know which of the two is the user.
-async fn decide(call: &Call<'_>, session: &RequestSession, id: SessionId, key: &DeviceKey) -> Result<(), ApiError> {
+/// Checks that an `earlier` binding decision is that for this key. If the session is bound to another key, somebody has copied
+/// its cookies and the offer. The session ends, since the service does not know which of the two is the user.
+async fn accept(
+    call: &Call<'_>,
+    id: SessionId,
+    earlier: Option<BindingDecision>,
+    key: &DeviceKey,
+) -> Result<(), ApiError> {
     let application = &call.worker.application;
-    let own = key.thumbprint();
-    let decision = BindingDecision::Bound {
-        thumbprint: own.clone(),
-        at: call.now,
-    };
-    let earlier = application.binding_decisions.decide(&id, &decision, call.now).await;
-    match earlier.map_err(undecided)? {
-        None => {
-            application.metrics.count_session_binding(SessionBinding::Bound);
-            Ok(())
-        }
+    let repetition = REPETITION_SECONDS.min(application.config.session.refresh_replay_seconds);
+    match earlier {
+        None => Ok(()),
         // The browser may repeat the request if the connection breaks.
-        Some(BindingDecision::Bound { thumbprint, at }) if thumbprint == own => {
-            match call.now < at.saturating_add(REPETITION_SECONDS) {
+        Some(BindingDecision::Bound { thumbprint, at }) if thumbprint == key.thumbprint() => {
+            match call.now <= at.saturating_add(repetition) {
                 true => Ok(()),
                 false => Err(refused("the same key was registered before")),
             }
@@ -114,7 +116,6 @@ async fn decide(call: &Call<'_>, session: &RequestSession, id: SessionId, key: &
         Some(BindingDecision::Replaced { .. }) => Err(refused("the browser has begun another session since")),
         Some(BindingDecision::Bound { .. }) => {
             application.end(Ended::session(&id), call.now).await;
-            revoke(application, session).await;
             let name = session_name(id);
             log::warn!(
                 target: AUDIT,
@@ -128,10 +129,39 @@ async fn decide(call: &Call<'_>, session: &RequestSession, id: SessionId, key: &
     }
 }
 
+/// Decides that the session is bound to this key. `tokens` are its newest.
+async fn decide(call: &Call<'_>, id: SessionId, key: &DeviceKey, tokens: &Tokens<'_>) -> Result<(), ApiError> {
+    let application = &call.worker.application;
+    // While the tokens were requested, the user may have signed out, or signed in again.
+    application.ended_by_now().await;
+    if RequestSession::of(&call.cookies).is_err() {
+        return Err(session_over());
+    }
+    let decision = BindingDecision::Bound {
+        thumbprint: key.thumbprint(),
+        at: clock::now(),
+    };
+    let earlier = application.binding_decisions.decide(&id, &decision, call.now).await;
+    let earlier = earlier.map_err(undecided)?;
+    if earlier.is_none() {
+        application.metrics.count_session_binding(SessionBinding::Bound);
+    }
+    let accepted = accept(call, id, earlier, key).await;
+    if accepted
+        .as_ref()
+        .is_err_and(|failure| failure.reason() == Reason::DeviceKeyRepeated.name())
+    {
+        let owned = |token: &str| Zeroizing::from(token.to_owned());
+        application.revoke(tokens.refresh_token.map(owned), Some(owned(tokens.access_token)));
+    }
+    accepted
+}
+
 /// Refreshes the session, or joins a refresh that is in progress, and writes its cookies as those of a bound session.
 /// `own_access_token` is the access token in the request's cookie.
 async fn write(
     call: &Call<'_>,
+    id: SessionId,
     session: RequestSession,
     own_access_token: &str,
     key: &DeviceKey,
@@ -176,6 +206,7 @@ async fn write(
         }
     };
     let tokens = completed(written, scope.as_deref(), id_token.as_deref());
+    decide(call, id, key, &tokens).await?;
     let key = KeyContent::new(key)?;
     let mut set_cookies = SetCookies::new(&call.cookies);
     let mut writer = SessionWriter::new(&mut set_cookies, identity, application.lifetimes, clock::now());

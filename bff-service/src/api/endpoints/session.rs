@@ -68,7 +68,7 @@ pub(in crate::api) async fn signed_in(
         Ok(session) if session.is_signed_in() => match standing(call, &session).await {
             Ok(Some(standing)) => return Ok(Some((session, standing))),
             // The browser says that it could not get a proof now. It may get one later.
-            Ok(None) if call.headers.contains_key(SKIPPED) => {
+            Ok(None) if was_skipped(call, &session) => {
                 return Err(unproven(call, &session, ErrorCode::RefreshUnavailable));
             }
             Ok(None) => {
@@ -84,6 +84,13 @@ pub(in crate::api) async fn signed_in(
         Err(why) => log::debug!("no session: {why}"),
     }
     Ok(None)
+}
+
+/// Whether the browser says that it has skipped the proof of this session.
+fn was_skipped(call: &Call<'_>, session: &RequestSession) -> bool {
+    let Ok(key) = &session.key else { return false };
+    let lines = call.headers.get_all(SKIPPED).filter_map(|line| line.to_str().ok());
+    lines.into_iter().any(|line| line.contains(&key.identifier))
 }
 
 /// The CSRF value of the session. If the request has no CSRF cookie of this session, the access token cookie identifies
