@@ -98,8 +98,11 @@ impl ConnectorSettings {
                 .map_err(|error| io::Error::new(error.kind(), format!("resolving {host} failed: {error}")))?;
             let mut result = Err(io::Error::other(format!("resolving {host} failed: no address")));
             for address in addresses {
+                // TLS writes the end of its handshake and the request one after the other. With Nagle's algorithm, the request
+                // waits for the acknowledgement of the former, which the server may delay by 40 ms.
                 result = TcpStream::connect(address)
                     .await
+                    .and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp))
                     .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")));
                 if result.is_ok() {
                     break;
@@ -169,5 +172,23 @@ async fn read_status(tcp: &mut TcpStream) -> io::Result<u16> {
     match response.parse(&head) {
         Ok(httparse::Status::Complete(_)) => response.code.ok_or_else(malformed),
         Ok(httparse::Status::Partial) | Err(_) => Err(malformed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn no_request_waits_for_an_acknowledgement() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = ConnectorSettings {
+            tls: None,
+            proxy: Proxy::default(),
+            connect_timeout: Duration::from_secs(5),
+        };
+        let port = server.local_addr().unwrap().port();
+        let tcp = settings.open("127.0.0.1", port).await.unwrap();
+        assert!(tcp.nodelay().unwrap());
     }
 }

@@ -94,6 +94,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         let workers = applications.iter().map(worker).collect();
         App::new().configure(router::configure(workers, Arc::clone(&is_draining)))
     })
+    .tcp_nodelay(true)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_SECONDS)
@@ -111,6 +112,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
     let end = actix_web::rt::spawn(end);
     // The admin listener answers health checks while the endpoints finish their requests.
     let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone(), state.clone())))
+        .tcp_nodelay(true)
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         .disable_signals();
     match (authorizes, workers) {
