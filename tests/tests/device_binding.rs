@@ -7,13 +7,14 @@ use std::thread;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Binding;
 use bff_core::cookie::session_id::SessionId;
+use bff_core::encoding::hex;
 use bff_tests::client_credentials;
 use bff_tests::device::{Device, bind_sessions};
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Request, Response, send_plain};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually};
-use bff_tests::two_replicas::{is_logged_in, metric, redis, two_replicas, with_redis_and_no_affinity};
+use bff_tests::two_replicas::{is_logged_in, metric, redis, redis_prefix, two_replicas, with_redis_and_no_affinity};
 use bff_tests::user_agent::{AT, AUTH, BOUND, CSRF, UserAgent};
 use demo_system::Component;
 
@@ -194,6 +195,26 @@ fn bound_sessions_go_on_without_redis_and_no_new_one_is_bound_until_it_is_back()
 }
 
 #[test]
+fn a_session_that_may_be_bound_outlives_lost_connections_to_redis_and_ends_if_redis_loses_its_data() {
+    let (test, _server) = start();
+    let (user, offer) = sign_in(&test);
+    redis(&test, "CLIENT KILL TYPE normal");
+    for replica in replicas(&test) {
+        eventually("the replica is connected again", || {
+            let response = at(replica)(&user.bff_request("GET", "/bff/session"));
+            response.json()["isLoggedIn"] == true
+        });
+    }
+    redis(&test, "FLUSHALL");
+    let request = Device::default().registration(&user, &offer).expect("an offer");
+    for replica in replicas(&test) {
+        assert!(!is_logged_in(&user, replica));
+        assert_eq!(at(replica)(&request).status, 401);
+        assert_eq!(at(replica)(&user.bff_request("POST", "/bff/refresh")).status, 401);
+    }
+}
+
+#[test]
 fn a_replica_that_is_killed_while_it_registers_a_key_leaves_no_session_that_is_half_bound() {
     let (test, server) = start();
     let [one, other] = replicas(&test);
@@ -209,7 +230,9 @@ fn a_replica_that_is_killed_while_it_registers_a_key_leaves_no_session_that_is_h
     });
     server.set(TOKEN, Fault::None);
     // Nothing was decided, so the session is still one that may be bound. Its refresh token may be used up.
-    assert!(!redis(&test, "KEYS *:device-binding:*").contains("device-binding:"));
+    let keys = redis(&test, "KEYS *:device-binding:*");
+    let key = keys.lines().last().expect("the start of the session is stored");
+    assert!(redis(&test, &format!("GET {key}")).contains("undecided"));
     assert!(is_logged_in(&user, other));
     let response = at(other)(&request);
     assert_eq!(
@@ -290,16 +313,20 @@ fn no_number_of_registrations_revives_a_session_that_has_ended() {
 }
 
 /// Registrations in sessions that the test makes up.
-struct Registrations {
+struct Registrations<'a> {
+    test: &'a TestSystem,
+    redis_prefix: String,
     seals: Seals,
     challenges: Seals,
     nobody: UserAgent,
     device: Device,
 }
 
-impl Registrations {
-    fn new(test: &TestSystem) -> Self {
+impl<'a> Registrations<'a> {
+    fn new(test: &'a TestSystem) -> Self {
         Self {
+            test,
+            redis_prefix: redis_prefix(test),
             seals: Seals::of(&test.system, "example"),
             challenges: Seals::of(&test.system, "example#challenge"),
             nobody: UserAgent::new(&test.system),
@@ -312,6 +339,8 @@ impl Registrations {
         let mut id = [0; 32];
         getrandom::fill(&mut id).expect("random bytes");
         let (id, mut user) = (SessionId(id), self.nobody.clone());
+        let key = format!("{}device-binding:{}", self.redis_prefix, hex::encode(&id.parts().0));
+        redis(self.test, &format!("SET {key} undecided EX 100"));
         let refresh_token = r#"{"refresh_token":"token","started_at":0,"renewed_by":1}"#;
         for (name, purpose, value) in [
             (AT, Purpose::AccessToken, "token"),

@@ -157,8 +157,8 @@ pub(super) fn undecided(why: Undecided) -> ApiError {
              read or stored",
         ),
         Undecided::Lost => {
-            let why = "it is no longer known whether the session was bound to a device, since it began before the service \
-                       started, or before Redis became available again";
+            let why = "it is no longer known whether the session was bound to a device, since Redis has lost that, or the \
+                       service has restarted without Redis";
             ApiError::new(ErrorCode::SessionExpired, why).because(Reason::SessionExpired)
         }
     }

@@ -12,8 +12,8 @@ pub mod routing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bff_core::cookie::session_id::SessionId;
 use bff_core::session::ended_sessions::Ended;
-
 use oauth2::RedirectUrl;
 use zeroize::Zeroizing;
 
@@ -231,13 +231,13 @@ impl Application {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
 
-    /// Whether the service may offer a registration for a session that began at `started_at`, if its tokens are written
-    /// at `now` (both in seconds since 1970).
-    pub fn can_bind(&self, started_at: u64, now: u64) -> bool {
+    /// Begins a session that the service may bind, if it may offer a registration for one that began at `started_at` and
+    /// whose tokens are written at `now` (both in seconds since 1970). Returns whether it may.
+    pub async fn begin_provisional(&self, session: &SessionId, started_at: u64, now: u64) -> bool {
         let until = started_at.saturating_add(REGISTRATION_SECONDS);
         self.config.session.device_binding == DeviceBinding::WhereSupported
             && until >= now.saturating_add(MIN_OFFER_SECONDS)
-            && self.binding_decisions.has_room(now)
+            && self.binding_decisions.begin(session, now).await
     }
 
     /// Checks whether new tokens of a session fit into its cookies.

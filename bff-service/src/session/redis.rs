@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
+use redis::io::tcp::TcpSettings;
+use redis::{Cmd, FromRedisValue, IntoConnectionInfo, RedisError, ScriptInvocation};
 
 use crate::clock;
 use crate::telemetry::metrics::Metrics;
@@ -50,7 +51,10 @@ impl Redis {
                 error.kind()
             )
         };
-        let client = redis::Client::open(url).map_err(unusable)?;
+        // All requests share one connection, so a command is often sent before the response to another.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = url.into_connection_info().map_err(unusable)?.set_tcp_settings(tcp);
+        let client = redis::Client::open(info).map_err(unusable)?;
         let settings = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))
@@ -105,15 +109,9 @@ impl Redis {
         self.last_seen.load(Relaxed)
     }
 
-    /// When Redis last became available again after it was unavailable in such a way that stored data may be gone, in seconds
-    /// since 1970; 0 if that never happened.
-    pub(super) fn back_at(&self) -> u64 {
-        self.back_at.load(Relaxed)
-    }
-
     /// Whether Redis was recently unavailable in such a way that stored data may be gone.
     pub(super) fn has_come_back_within(&self, time: Duration) -> bool {
-        let until = self.back_at().saturating_add(time.as_secs());
+        let until = self.back_at.load(Relaxed).saturating_add(time.as_secs());
         // Times are rounded, so include this second.
         clock::now() <= until
     }

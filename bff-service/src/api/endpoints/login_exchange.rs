@@ -163,14 +163,14 @@ impl LoginExchange {
         ));
         let response = self.application.exchanges.run_in_time(Exchange::Code, exchange).await;
         let tokens = response.unwrap_or_else(|timed_out| Err(timed_out.into()))?;
-        self.begin_session(tokens, requested_at, seen)
+        self.begin_session(tokens, requested_at, seen).await
     }
 
     /// Begins a session with a new id, whatever session the browser had before: a planted session must not become this
     /// user's session. `seen` is the state of the list of ended sessions at `requested_at` (seconds since 1970), when
     /// the tokens were requested. If the sessions of the user, or those with the `sid`, were ended since, the service
     /// revokes the tokens.
-    fn begin_session(&self, tokens: TokenSet, requested_at: u64, seen: u64) -> Exchanged {
+    async fn begin_session(&self, tokens: TokenSet, requested_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();
         let claim = |name: &str| {
@@ -189,7 +189,7 @@ impl LoginExchange {
         };
         // Without a refresh token the session ends soon, and no refresh can decide that it is unbound.
         let can_bind = self.can_register && tokens.refresh_token.is_some();
-        let binding = match can_bind && application.can_bind(started_at, now) {
+        let binding = match can_bind && application.begin_provisional(&session.id, started_at, now).await {
             true => Binding::Provisional,
             false => Binding::Unbound,
         };

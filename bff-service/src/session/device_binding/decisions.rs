@@ -1,6 +1,9 @@
 //! The binding decisions: whether a session is bound to a device, and to which key. There is one for each session. With
 //! Redis, all replicas share them. Without Redis, each replica knows only its own.
 //!
+//! Redis may lose data. So the start of a session stores that there is no binding decision yet: if nothing is stored, a
+//! binding decision may be lost.
+//!
 //! The list is separate from that of ended sessions, which is short: however many users sign in, they displace no entry
 //! of that list.
 
@@ -22,11 +25,14 @@ const MAX_ENTRIES: usize = 1_000_000;
 /// Maximum number of times that a binding decision is sent again if Redis may have stored it.
 const MAX_REPETITIONS: usize = 2;
 
-/// `ARGV`: a binding decision; its lifetime in seconds. Stores it if there is none. Returns nil, or the earlier one.
+/// What Redis has for a session without a binding decision.
+const UNDECIDED: &str = "undecided";
+
+/// `ARGV`: a binding decision; its lifetime in seconds; [`UNDECIDED`]. Stores it if there is none. Returns what was stored.
 const DECIDE: &str = "
-    local decision = redis.call('GET', KEYS[1])
-    if not decision then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
-    return decision";
+    local stored = redis.call('GET', KEYS[1])
+    if stored == ARGV[3] then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
+    return stored";
 
 /// Whether a session is bound.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,8 +84,8 @@ impl BindingDecision {
 pub enum Undecided {
     /// Redis is unavailable, or the list is full. The same request may succeed later.
     Unavailable,
-    /// There is no binding decision, and there may have been one: the session began before this process started (without
-    /// Redis), or before Redis became available to this process again.
+    /// There is no binding decision, and there may have been one: Redis has lost it or, without Redis, the session began
+    /// before this process started.
     Lost,
 }
 
@@ -121,11 +127,16 @@ impl BindingDecisions {
         }
     }
 
-    /// Whether the binding decision on a session that begins at `now` (seconds since 1970) can be stored. The last tenth of
-    /// the list is for sessions that have already begun.
-    pub fn has_room(&self, now: u64) -> bool {
+    /// Begins a session at `now` (seconds since 1970) on which there will be a binding decision. Returns `false` if it could
+    /// not be stored. The last tenth of the list is for sessions that have already begun.
+    pub async fn begin(&self, session: &SessionId, now: u64) -> bool {
         match self {
-            BindingDecisions::Redis(redis) => !redis.is_unavailable(),
+            BindingDecisions::Redis(redis) => {
+                let (number, ..) = session.parts();
+                let mut command = redis::cmd("SET");
+                command.arg(key(redis, &number)).arg(UNDECIDED).arg("EX").arg(KEEP_SECONDS);
+                redis.run::<String>(&command).await.is_ok()
+            }
             BindingDecisions::Process { stored, .. } => {
                 let mut stored = lock(stored);
                 stored.forget(now);
@@ -138,7 +149,7 @@ impl BindingDecisions {
     /// stays.
     ///
     /// # Errors
-    /// [`Undecided::Unavailable`].
+    /// See [`Undecided`].
     pub async fn decide(
         &self,
         session: &SessionId,
@@ -152,7 +163,10 @@ impl BindingDecisions {
         };
         let script = Script::new(DECIDE);
         let mut call = script.prepare_invoke();
-        call.key(key(redis, &number)).arg(decision.to_text()).arg(KEEP_SECONDS);
+        call.key(key(redis, &number))
+            .arg(decision.to_text())
+            .arg(KEEP_SECONDS)
+            .arg(UNDECIDED);
         if let Ok(earlier) = redis.invoke(&call).await {
             return parse(earlier);
         }
@@ -173,22 +187,20 @@ impl BindingDecisions {
     /// See [`Undecided`].
     pub async fn of(&self, session: &SessionId, began_at: u64, now: u64) -> Result<Option<BindingDecision>, Undecided> {
         let (number, ..) = session.parts();
-        let (decision, may_be_lost) = match self {
+        match self {
             BindingDecisions::Redis(redis) => {
                 let mut command = redis::cmd("GET");
                 command.arg(key(redis, &number));
-                let decision = parse(redis.run(&command).await?)?;
-                (decision, began_at <= redis.back_at())
+                parse(redis.run(&command).await?)
             }
             BindingDecisions::Process { started_at, stored } => {
                 let mut stored = lock(stored);
                 stored.forget(now);
-                (stored.decisions.get(&number).cloned(), began_at < *started_at)
+                match stored.decisions.get(&number) {
+                    None if began_at < *started_at => Err(Undecided::Lost),
+                    decision => Ok(decision.cloned()),
+                }
             }
-        };
-        match decision {
-            None if may_be_lost => Err(Undecided::Lost),
-            decision => Ok(decision),
         }
     }
 }
@@ -198,9 +210,13 @@ fn lock(stored: &Mutex<Stored>) -> MutexGuard<'_, Stored> {
     stored.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The binding decision, from what Redis has for a session.
 fn parse(stored: Option<String>) -> Result<Option<BindingDecision>, Undecided> {
-    let decision = stored.map(|text| BindingDecision::parse(&text).ok_or(Undecided::Unavailable));
-    decision.transpose()
+    match stored.as_deref() {
+        None => Err(Undecided::Lost),
+        Some(UNDECIDED) => Ok(None),
+        Some(text) => BindingDecision::parse(text).map(Some).ok_or(Undecided::Unavailable),
+    }
 }
 
 fn key(redis: &Redis, number: &[u8; 16]) -> String {
