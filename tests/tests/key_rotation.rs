@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use bff_core::crypto::key_ring::KeyRing;
 use bff_tests::cookie_keys;
+use bff_tests::device::{Device, bind_sessions};
 use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::http1::send_plain;
 use bff_tests::mounted_volume::MountedVolume;
@@ -21,6 +22,7 @@ fn two_replicas(ring: &str) -> (TestSystem, MountedVolume) {
     let mut volume = None;
     let test = start(|options| {
         options.without.retain(|component| *component != Component::SecondBff);
+        bind_sessions(options);
         let made = MountedVolume::new(options.directory.join("volume"), "cookie-keys", &format!("{ring}\n"));
         let mut set = |component, name: &str, value: String| {
             options.environment.push((component, name.to_owned(), value));
@@ -72,6 +74,27 @@ fn assert_refused_everywhere(test: &TestSystem, user: &UserAgent) {
     }
 }
 
+/// A user whose session is bound to a device.
+fn bound(test: &TestSystem) -> (UserAgent, Device) {
+    let mut user = UserAgent::new(&test.system);
+    let page_url = user.go_through_login();
+    let offer = user.end_login(&page_url);
+    let mut device = Device::default();
+    let registered = user.send(&device.registration(&user, &offer).expect("an offer"));
+    assert_eq!(registered.status, 200, "{}", registered.code());
+    device.read(&mut user, &registered);
+    (user, device)
+}
+
+/// The browser gets a new proof, and the page uses it.
+fn assert_goes_on(user: &mut UserAgent, device: &mut Device) {
+    let sender = user.clone();
+    assert_eq!(device.refresh(user, |request| sender.send(request)), 200);
+    assert_eq!(user.get_data().status, 200);
+    assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(user.get_data().status, 200);
+}
+
 /// A ring that is rejected leaves the previous one in force.
 fn an_invalid_ring_is_refused_by_both(
     test: &TestSystem,
@@ -110,15 +133,19 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
     let (test, mut volume) = two_replicas(one);
     let mut filter = DiscoveredFilter::of(&test.system, (FROM_ENVIRONMENT, &format!("{{\"inline\": \"{one}\"}}")));
     let envoy = test.system.pid(Component::Envoy);
+    let (mut bound_user, mut device) = bound(&test);
     let answered = under_load(&test.system, USERS, |progress: &Progress| {
         for (old, new) in [(one, two), (two, three)] {
             progress.wait_for_refreshes();
             let stale = UserAgent::signed_in(&test.system);
+            let (stale_bound, mut stale_device) = bound(&test);
             assert_eq!(stale.get_data().status, 200);
             // The new key must open everywhere before it seals anywhere.
             give(&test, &mut volume, &mut filter, &format!("{old},{new}"));
+            assert_goes_on(&mut bound_user, &mut device);
             progress.wait_for_refreshes();
             give(&test, &mut volume, &mut filter, &format!("{new},{old}"));
+            assert_goes_on(&mut bound_user, &mut device);
             progress.wait_for_refreshes();
             assert_eq!(stale.get_data().status, 200, "the old key still opens");
             an_invalid_ring_is_refused_by_both(&test, &mut volume, &mut filter, new);
@@ -127,6 +154,10 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
             // The cookies that the old key has sealed have expired, except those of the user who was away.
             give(&test, &mut volume, &mut filter, new);
             assert_refused_everywhere(&test, &stale);
+            assert_refused_everywhere(&test, &stale_bound);
+            let mut copy = stale_bound.clone();
+            assert_ne!(stale_device.refresh(&mut copy, |request| stale_bound.send(request)), 200);
+            assert_goes_on(&mut bound_user, &mut device);
             progress.wait_for_refreshes();
         }
     });
