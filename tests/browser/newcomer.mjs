@@ -1,8 +1,10 @@
 // A newcomer's walk through the demo in a browser that does not trust its certificates: it accepts every warning that the page
-// leads to, signs in, reads data and signs out, and does nothing else.
+// leads to, signs in, reads and changes data and signs out, and does nothing else.
 //
-// node newcomer.mjs chromium|firefox|webkit. Environment: as for lib.mjs; FIREFOX, WEBKIT_DRIVER (paths).
+// node newcomer.mjs chromium|firefox|webkit. Environment: as for lib.mjs; FIREFOX, WEBKIT_DRIVER (paths); PAUSE_SECONDS (before
+// a change of data, default 0).
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { USER, WWW, API } from './lib.mjs';
 import { openers } from './newcomer-browsers.mjs';
@@ -42,6 +44,9 @@ async function walk(browser) {
   await shows(browser, '#pageLoadResult', /You are authenticated/);
   await browser.click('#getApiData');
   await shows(browser, '#getDataResult', /Success response/);
+  await sleep(1000 * Number(process.env.PAUSE_SECONDS ?? 0));
+  await browser.click('#postApiData');
+  await shows(browser, '#postDataResult', /Success response/);
   await browser.click('#signOut');
   await shows(browser, '#pageLoadResult', /Authentication required/);
   assert.equal(browser.warnings, browser.hasWarning ? (isOneOrigin ? 2 : 3) : 0, 'accepted warnings');

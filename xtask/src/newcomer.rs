@@ -1,12 +1,13 @@
 //! `cargo xtask newcomer`: the first minutes of somebody new, in the browsers that people use. Each browser walks through the
-//! demo without trusting its certificates, and does only what the page leads to.
+//! demo without trusting its certificates, and does only what the page leads to. It does so twice: as the demo is, and with
+//! sessions that could be bound to the device, which none of these browsers supports here.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use demo_system::{Artifacts, Options, System};
+use demo_system::{Artifacts, Component, Options, System};
 
 use crate::result::Result;
 use crate::tools::apt;
@@ -39,6 +40,9 @@ const WALKS: [Walk; 4] = [
     },
 ];
 
+/// Longer than an access token cookie is valid if its session may still be bound, in seconds.
+const PAUSE_SECONDS: u32 = 130;
+
 /// Walks through the demo in all browsers, or only in those with these names.
 pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = browsers
@@ -56,17 +60,18 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     let mut failed = Vec::new();
     let is_chosen = |walk: &&Walk| browsers.is_empty() || browsers.contains(&walk.browser);
     for walk in WALKS.iter().filter(is_chosen) {
-        let program = program(walk, &node)?;
-        let name = match walk.one_origin {
-            true => format!("{} with one origin", walk.browser),
-            false => walk.browser.to_owned(),
-        };
-        command::progress(&format!("walking through the demo in {name}"));
-        if !walk.run(&artifacts, program, &interrupted)? {
-            failed.push(name);
-        }
-        if interrupted.load(Ordering::Relaxed) {
-            return Ok(ExitCode::FAILURE);
+        for may_bind in [false, true] {
+            let program = program(walk, &node)?;
+            let origins = if walk.one_origin { " with one origin" } else { "" };
+            let binding = if may_bind { " with device binding" } else { "" };
+            let name = format!("{}{origins}{binding}", walk.browser);
+            command::progress(&format!("walking through the demo in {name}"));
+            if !walk.run(may_bind, &artifacts, program, &interrupted)? {
+                failed.push(name);
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                return Ok(ExitCode::FAILURE);
+            }
         }
     }
     match failed.is_empty() {
@@ -79,12 +84,23 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
 }
 
 impl Walk {
-    fn run(&self, artifacts: &Artifacts, mut browser: Command, interrupted: &Arc<AtomicBool>) -> Result<bool> {
-        let options = Options {
+    fn run(
+        &self,
+        may_bind: bool,
+        artifacts: &Artifacts,
+        mut browser: Command,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<bool> {
+        let mut options = Options {
             one_origin: self.one_origin,
             interrupted: Arc::clone(interrupted),
             ..Options::for_tests(workspace::target().join("newcomer"))
         };
+        if may_bind {
+            let setting = ("BFF_SESSION__DEVICE_BINDING".to_owned(), "where_supported".to_owned());
+            options.environment.push((Component::Bff, setting.0, setting.1));
+            browser.env("PAUSE_SECONDS", PAUSE_SECONDS.to_string());
+        }
         let system = System::start(artifacts, options)?;
         browser
             .arg("newcomer.mjs")
