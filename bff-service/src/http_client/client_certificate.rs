@@ -67,8 +67,7 @@ impl ClientCertificate {
 fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
     let changed = changed(certificate, key);
     let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
-        let what = pem_file::describe(&error, "the certificate and its key");
-        format!("{} {what}", path.display())
+        pem_file::describe(path, &error, "the certificate and its key")
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

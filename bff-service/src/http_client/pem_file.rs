@@ -1,11 +1,14 @@
 //! What is wrong with a PEM file.
 
+use std::path::Path;
+
 use rustls::pki_types::pem::Error;
 
-/// Describes what is wrong with a PEM file that should contain `what`. The string follows the path.
-pub(super) fn describe(error: &Error, what: &str) -> String {
+/// Describes what is wrong with the PEM file at `path`, which should contain `what`.
+pub(super) fn describe(path: &Path, error: &Error, what: &str) -> String {
+    let path = path.display();
     if let Error::Io(error) = error {
-        return format!("cannot be read: {error}: write the path of a file that the service may read");
+        return format!("reading {path} failed: {error}: write the path of a file that the service may read");
     }
-    format!("is not valid PEM: {error}: write {what} in PEM")
+    format!("invalid PEM in {path}: {error}: write {what} in PEM")
 }

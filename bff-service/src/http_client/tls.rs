@@ -80,7 +80,8 @@ impl ClientTls {
             let invalid = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| invalid(pem_file::describe(&error, "the certificates of the authorities")))?;
+                .map_err(|error| pem_file::describe(path, &error, "the certificates of the authorities"))
+                .map_err(TlsError::Authorities)?;
             if certificates.is_empty() {
                 return Err(invalid("contains no certificate: write at least one in PEM".to_owned()));
             }
@@ -141,7 +142,7 @@ mod tests {
         let error = tls.load().unwrap_err();
         assert!(matches!(error, TlsError::Authorities(_)), "{error}");
         assert!(
-            error.to_string().contains("/nowhere/ca.pem cannot be read: "),
+            error.to_string().contains("reading /nowhere/ca.pem failed: "),
             "{error}"
         );
     }

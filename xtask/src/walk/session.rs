@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
     /// Runs a block according to its mark.
     pub(crate) fn walk(&mut self, block: &Block) -> Result<()> {
         if let Some(ended) = self.background.iter_mut().find_map(Program::failure) {
-            return Err(format!("a program that an earlier block started {ended}"));
+            return Err(format!("a program of an earlier block failed: it {ended}"));
         }
         match &block.way {
             Way::Run => self.run(&block.script),

@@ -68,14 +68,14 @@ impl Pages {
     }
 
     fn exchange(&mut self, request: &Value) -> Result<Value, String> {
-        let failed = |error: std::io::Error| format!("the browser failed: {error}");
+        let failed = |error: std::io::Error| format!("using the browser failed: {error}");
         writeln!(self.requests, "{request}").map_err(failed)?;
         let mut line = String::new();
         self.responses.read_line(&mut line).map_err(failed)?;
         let response: Value =
             serde_json::from_str(&line).map_err(|_| "the browser has exited: see its output above".to_owned())?;
         match response["error"].as_str() {
-            Some(error) => Err(format!("the browser failed: {error}")),
+            Some(error) => Err(format!("using the browser failed: {error}")),
             None => Ok(response),
         }
     }

@@ -158,7 +158,7 @@ fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass)
             error(average)
         )
     });
-    row("introspections answered HTTP 429", &|pass| {
+    row("introspections answered with HTTP 429", &|pass| {
         pass.at_server("introspection_limited").to_string()
     });
     row("introspections of inactive access tokens", &|pass| {
@@ -172,7 +172,7 @@ fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass)
     row("second uses of a refresh token (each ends a session)", &|pass| {
         pass.at_server("refresh_reused").to_string()
     });
-    row("token requests answered HTTP 429", &|pass| {
+    row("token requests answered with HTTP 429", &|pass| {
         pass.at_server("token_limited").to_string()
     });
     row("most token requests in a second", &|pass| {
