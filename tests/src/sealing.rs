@@ -38,6 +38,21 @@ impl Seals {
 
     /// The cookie as it would be this many seconds later; `None` if it cannot be decrypted.
     pub fn aged(&self, purpose: Purpose, value: &str, seconds: u64) -> Option<String> {
+        self.sealed_again(purpose, value, seconds, |binding| binding)
+    }
+
+    /// The cookie as it would be in an unbound session; `None` if it cannot be decrypted.
+    pub fn unbound(&self, purpose: Purpose, value: &str) -> Option<String> {
+        self.sealed_again(purpose, value, 0, |_| Binding::Unbound)
+    }
+
+    fn sealed_again(
+        &self,
+        purpose: Purpose,
+        value: &str,
+        seconds: u64,
+        change: impl FnOnce(Binding) -> Binding,
+    ) -> Option<String> {
         let opened = self.sealer.open_even_expired_in_any(purpose, value.as_bytes()).ok()?;
         let content = Content {
             value: &opened.value,
@@ -45,7 +60,8 @@ impl Seals {
             began_at: opened.began_at.checked_sub(seconds)?,
             expires_at: opened.expires_at.checked_sub(seconds)?,
         };
-        self.sealer.seal_in(opened.binding, purpose, &content, nonce()).ok()
+        let binding = change(opened.binding);
+        self.sealer.seal_in(binding, purpose, &content, nonce()).ok()
     }
 
     /// Seals a value that expires in this number of seconds. A negative number is in the past.

@@ -156,7 +156,10 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
             assert_refused_everywhere(&test, &stale);
             assert_refused_everywhere(&test, &stale_bound);
             let mut copy = stale_bound.clone();
-            assert_ne!(stale_device.refresh(&mut copy, |request| stale_bound.send(request)), 200);
+            assert_ne!(
+                stale_device.refresh(&mut copy, |request| stale_bound.send(request)),
+                200
+            );
             assert_goes_on(&mut bound_user, &mut device);
             progress.wait_for_refreshes();
         }

@@ -1,12 +1,15 @@
-//! The service is replaced by a newer version, and users stay signed in.
+//! The service is replaced by a newer version, and users stay signed in. The service and the filter of the last release refuse
+//! what they do not know.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use bff_core::cookie::purpose::Purpose;
 use bff_tests::device::{Device, bind_sessions};
 use bff_tests::http1::Request;
+use bff_tests::sealing::Seals;
 use bff_tests::setup::{artifacts, start_from};
-use bff_tests::user_agent::UserAgent;
+use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Artifacts, Component, System};
 
 /// The programs of this release, and a link that stands for either service.
@@ -18,10 +21,16 @@ struct Replaceable {
     _folder: tempfile::TempDir,
 }
 
+/// A program of the last release, by the environment variable that names it.
+fn previous(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable);
+    path.unwrap_or_else(|| panic!("missing {variable}: run the tests with `cargo xtask test`"))
+        .into()
+}
+
 impl Replaceable {
     fn new() -> Self {
-        let older = std::env::var_os("PREVIOUS_BFF_SERVICE")
-            .expect("missing PREVIOUS_BFF_SERVICE: run the tests with `cargo xtask test`");
+        let older = previous("PREVIOUS_BFF_SERVICE");
         let mut artifacts = artifacts();
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("bff-service");
@@ -30,7 +39,7 @@ impl Replaceable {
             artifacts,
             program,
             newer,
-            older: older.into(),
+            older,
             _folder: folder,
         }
     }
@@ -81,6 +90,31 @@ fn the_last_release_refuses_a_session_that_is_bound_to_a_device_and_this_one_con
     assert_eq!(device.refresh(&mut again, send), 200);
     assert_eq!(again.bff("POST", "/bff/refresh").status, 204);
     assert_eq!(again.get_data().status, 200);
+}
+
+#[test]
+fn the_filter_of_the_last_release_refuses_a_session_that_is_or_may_be_bound_to_a_device() {
+    let mut artifacts = artifacts();
+    artifacts.filter = previous("PREVIOUS_FILTER");
+    let test = start_from(artifacts, bind_sessions);
+    let mut user = UserAgent::new(&test.system);
+    let page_url = user.go_through_login();
+    let offer = user.end_login(&page_url);
+    let provisional = user.clone();
+    let mut device = Device::default();
+    let registered = user.send(&device.registration(&user, &offer).expect("an offer"));
+    assert_eq!(registered.status, 200, "{}", registered.code());
+    device.read(&mut user, &registered);
+    let seals = Seals::of(&test.system, "example");
+    for mut copy in [user, provisional] {
+        assert_eq!(copy.get_data().status, 401);
+        // That filter accepts the same session as an unbound one.
+        let sealed = copy.cookies.get_mut(AT).expect("an access token cookie");
+        *sealed = seals
+            .unbound(Purpose::AccessToken, sealed)
+            .expect("a cookie of the system");
+        assert_eq!(copy.get_data().status, 200);
+    }
 }
 
 #[test]

@@ -22,7 +22,6 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     client::build(&node)?;
     let mut environment = artifacts.to_env();
     environment.extend([
-        ("PREVIOUS_BFF_SERVICE", previous.into()),
         ("CHROMIUM", tools::chromium::find(&node)?.into()),
         ("SCHEMATHESIS", tools::schemathesis::find()?.into()),
         ("NGINX", tools::nginx::find()?.into()),
@@ -31,6 +30,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         ("KUBECTL", tools::helm::kubectl()?.into()),
         ("PROMTOOL", tools::promtool::find()?.into()),
     ]);
+    environment.extend(previous.map(|(name, path)| (name, path.into())));
     let schemas = tools::kubernetes::schemas(&node)?;
     environment.extend(schemas.into_iter().map(|(name, path)| (name, path.into())));
     let native = Artifacts {

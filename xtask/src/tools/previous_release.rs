@@ -1,5 +1,4 @@
-//! The service of the last release, for the test that its sessions survive an upgrade, and its chart, from which releases are
-//! upgraded.
+//! The service and the filter of the last release, for the tests of upgrades, and its chart, from which releases are upgraded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use demo_system::files;
 
+use super::wasm;
 use crate::result::Result;
 use crate::stamp::Stamp;
 use crate::{command, workspace};
@@ -16,49 +16,78 @@ use crate::{command, workspace};
 const COMMIT: &str = "ebb01d86b68e8758a4438fa9878f491a374879f8";
 
 /// Names a `bff-service` of the last release, if it cannot be built here.
-const VARIABLE: &str = "PREVIOUS_BFF_SERVICE";
+const SERVICE: &str = "PREVIOUS_BFF_SERVICE";
+/// Names a `bff_filter.wasm` of the last release, if it cannot be built here.
+const FILTER: &str = "PREVIOUS_FILTER";
 
-/// The program: the one that the variable names, else built from the repository's history.
-pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(named) = command::named_by(VARIABLE)? {
-        return Ok(named);
+/// The programs of the last release, as environment variables of the tests: those that the same variables name, else built
+/// from the repository's history.
+pub(crate) fn find() -> Result<[(&'static str, PathBuf); 2]> {
+    if let (Some(service), Some(filter)) = (command::named_by(SERVICE)?, command::named_by(FILTER)?) {
+        return Ok([(SERVICE, service), (FILTER, filter)]);
     }
     let folder = workspace::target().join("previous-release");
-    let program = folder.join(format!("bff-service{}", std::env::consts::EXE_SUFFIX));
+    let service = folder.join(format!("bff-service{}", std::env::consts::EXE_SUFFIX));
+    let filter = folder.join(wasm::FILE);
     files::create_dir(&folder)?;
-    let stamp = Stamp::new(folder.join("stamp"), COMMIT.to_owned());
-    if !(stamp.is_current() && program.is_file()) {
-        build(&folder, &program)?;
+    let stamp = Stamp::new(folder.join("stamp"), format!("{COMMIT} with its filter"));
+    if !(stamp.is_current() && service.is_file() && filter.is_file()) {
+        build(&folder, &service, &filter)?;
         stamp.set()?;
     }
-    Ok(program)
+    Ok([(SERVICE, service), (FILTER, filter)])
 }
 
-fn build(folder: &Path, program: &Path) -> Result<()> {
+fn build(folder: &Path, service: &Path, filter: &Path) -> Result<()> {
     let (source, target) = (folder.join("source"), folder.join("target"));
-    extract(&source, &[]).map_err(|error| format!("{error}, or set {VARIABLE} to a bff-service of that release"))?;
-    let mut cargo = command::cargo();
-    // A target folder of its own: cargo takes packages of two checkouts for the same if their paths below the workspace
-    // are equal, and would not notice that one of them must be built again.
-    cargo
-        .args(["build", "--locked", "--package", "bff-service", "--target-dir"])
-        .arg(&target)
+    let advice = format!("set {SERVICE} and {FILTER} to the programs of that release");
+    extract(&source, &[]).map_err(|error| format!("{error}, or {advice}"))?;
+    let mut of_service = command::cargo();
+    of_service
+        .args(["build", "--locked", "--package", "bff-service"])
         // The build should be fast, not its result.
         .args(["--config", "profile.dev.debug=false"])
-        .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
-        .current_dir(&source);
-    command::run(
-        "building the service of the last release (takes a few minutes, once)",
-        &mut cargo,
-        &format!("see the compiler's message above, or set {VARIABLE} to a bff-service of that release"),
-    )?;
-    let built = target.join("debug").join(program.file_name().unwrap_or_default());
-    fs::copy(&built, program)
-        .map_err(|error| format!("copying {} to {} failed: {error}", built.display(), program.display()))?;
+        .args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
+    let mut of_filter = wasm::compiler()?;
+    of_filter.args([
+        "build",
+        "--locked",
+        "--package",
+        "bff-filter",
+        "--profile",
+        "wasm",
+        "--target",
+        wasm::TARGET,
+    ]);
+    for (name, cargo, result, copy) in [
+        ("service", of_service, Path::new("debug").join("bff-service"), service),
+        (
+            "filter",
+            of_filter,
+            Path::new(wasm::TARGET).join("wasm").join(wasm::FILE),
+            filter,
+        ),
+    ] {
+        build_part(name, cargo, &source, &target, &advice)?;
+        let built = target.join(result).with_extension(copy.extension().unwrap_or_default());
+        fs::copy(&built, copy)
+            .map_err(|error| format!("copying {} to {} failed: {error}", built.display(), copy.display()))?;
+    }
     for done in [source, target] {
         let _ = fs::remove_dir_all(done);
     }
     Ok(())
+}
+
+fn build_part(name: &str, mut cargo: Command, source: &Path, target: &Path, advice: &str) -> Result<()> {
+    // A target folder of its own: cargo takes packages of two checkouts for the same if their paths below the workspace
+    // are equal, and would not notice that one of them must be built again.
+    cargo.arg("--target-dir").arg(target).current_dir(source);
+    command::run(
+        &format!("building the {name} of the last release (takes a few minutes, once)"),
+        &mut cargo,
+        &format!("see the compiler's message above, or {advice}"),
+    )
 }
 
 /// The chart of the last release, written into a new folder.

@@ -166,7 +166,7 @@ fn exports_graph() -> String {
 }
 
 /// A cargo that can build for the target.
-fn compiler() -> Result<Command> {
+pub(super) fn compiler() -> Result<Command> {
     if rust_target::has(TARGET) {
         return Ok(command::cargo());
     }

@@ -134,7 +134,11 @@ impl BindingDecisions {
             BindingDecisions::Redis(redis) => {
                 let (number, ..) = session.parts();
                 let mut command = redis::cmd("SET");
-                command.arg(key(redis, &number)).arg(UNDECIDED).arg("EX").arg(KEEP_SECONDS);
+                command
+                    .arg(key(redis, &number))
+                    .arg(UNDECIDED)
+                    .arg("EX")
+                    .arg(KEEP_SECONDS);
                 redis.run::<String>(&command).await.is_ok()
             }
             BindingDecisions::Process { stored, .. } => {

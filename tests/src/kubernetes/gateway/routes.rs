@@ -55,7 +55,9 @@ pub(super) fn translate_route(route: &Manifest, manifests: &[Manifest]) -> Vec<V
                     headers.push(json!({"header": {"key": header["name"], "value": header["value"]}}));
                 }
             }
-            other => panic!("the HTTPRoute filter {other} is not translated: add it to tests/src/kubernetes/gateway/routes.rs"),
+            other => panic!(
+                "the HTTPRoute filter {other} is not translated: add it to tests/src/kubernetes/gateway/routes.rs"
+            ),
         }
     }
     if let Some(hash) = consistent_hash(route, manifests) {
