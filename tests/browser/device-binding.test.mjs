@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { inBrowser } from './context.mjs';
 import { API, USER, WWW, authenticated, bffCookies, counted, fillIn, goToLogin, pressed, signIn, signOut, unauthenticated } from './lib.mjs';
 
-const BOUND = '__Host-example-bound';
+const BOUND = process.env.PROOF_COOKIE;
 const data = (page) => pressed(page, '#getApiData', '#getDataResult', /Success response/);
 const change = (page) => pressed(page, '#postApiData', '#postDataResult', /Success response/);
 

@@ -4,11 +4,12 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bff_tests::client_credentials::set;
 use bff_tests::device::bind_sessions;
 use bff_tests::reconfigured_service::with_reconfiguration;
-use bff_tests::setup::{add_second_user, start};
+use bff_tests::setup::{TestSystem, add_second_user, start};
 use bff_tests::{bounded, client_credentials, repository};
-use demo_system::{Artifacts, Component, Control, System};
+use demo_system::{Artifacts, Component, Control, Options, System};
 
 /// Short enough to expire in a test, long enough for a test to finish its work before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
@@ -205,29 +206,58 @@ fn the_end_of_a_session_in_a_browser() {
 /// Device Bound Session Credentials, with keys in the browser's memory instead of a security chip.
 const DEVICE_BOUND_SESSIONS: &str = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
 
-fn sessions_bound_to_a_device(one_origin: bool) {
-    let _turn = turn();
+/// Walks through sessions whose cookie with the proof has this name.
+fn sessions_bound_to_a_device(proof: &str, change: impl FnOnce(&mut Options)) -> TestSystem {
     let test = start(|options| {
-        options.one_origin = one_origin;
         bind_sessions(options);
+        change(options);
     });
     add_second_user(&test.system);
-    let environment = [("CHROMIUM_FEATURES", DEVICE_BOUND_SESSIONS.to_owned())];
+    let environment = [
+        ("CHROMIUM_FEATURES", DEVICE_BOUND_SESSIONS.to_owned()),
+        ("PROOF_COOKIE", proof.to_owned()),
+    ];
     run_with(&test.system, &["device-binding.test.mjs"], &environment);
-    // In a browser without the feature, the page works as before.
-    if !one_origin {
-        run(&test.system, &["session.test.mjs"]);
-    }
+    test
 }
 
 #[test]
 fn a_session_bound_to_a_device_in_a_browser() {
-    sessions_bound_to_a_device(false);
+    let _turn = turn();
+    let test = sessions_bound_to_a_device("__Host-example-bound", |_| {});
+    // In a browser without the feature, the page works as before.
+    run(&test.system, &["session.test.mjs"]);
 }
 
 #[test]
 fn a_session_bound_to_a_device_at_one_origin_in_a_browser() {
-    sessions_bound_to_a_device(true);
+    let _turn = turn();
+    sessions_bound_to_a_device("__Host-example-bound", |options| options.one_origin = true);
+}
+
+/// `cookie_domain`: the browser asks the site itself which hosts may bind its sessions, and holds requests to each host.
+#[test]
+fn a_session_bound_to_a_device_at_all_hosts_of_its_site_in_a_browser() {
+    let _turn = turn();
+    sessions_bound_to_a_device("__Http-example-bound", |options| {
+        let (domain, port) = (options.domain.clone(), options.ports.public);
+        set(options, Component::Bff, "BFF_COOKIE_DOMAIN", &domain);
+        set(options, Component::Bff, "BFF_HOSTS", &format!("api.{domain}:{port}"));
+        let prefix = "\"cookie_name_prefix\": \"example\",";
+        let host = "                    - name: www\n";
+        let site = format!(
+            "                    - name: site
+                      domains: [\"{domain}\", \"{domain}:{port}\"]
+                      routes:
+                        - match: {{ path: /.well-known/device-bound-sessions }}
+                          route: {{ cluster: bff_service }}
+"
+        );
+        options.envoy_changes.extend([
+            (prefix.to_owned(), format!("{prefix} \"cookie_domain\": \"{domain}\",")),
+            (host.to_owned(), site + host),
+        ]);
+    });
 }
 
 #[test]
