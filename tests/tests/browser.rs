@@ -242,7 +242,7 @@ fn a_session_bound_to_a_device_at_all_hosts_of_its_site_in_a_browser() {
     sessions_bound_to_a_device("__Http-example-bound", |options| {
         let (domain, port) = (options.domain.clone(), options.ports.public);
         set(options, Component::Bff, "BFF_COOKIE_DOMAIN", &domain);
-        set(options, Component::Bff, "BFF_HOSTS", &format!("api.{domain}:{port}"));
+        set(options, Component::Bff, "BFF_HOSTS", format!("api.{domain}:{port}"));
         let prefix = "\"cookie_name_prefix\": \"example\",";
         let host = "                    - name: www\n";
         let site = format!(
