@@ -131,6 +131,8 @@ impl BindingDecisions {
     /// not be stored. The last tenth of the list is for sessions that have already begun.
     pub async fn begin(&self, session: &SessionId, now: u64) -> bool {
         match self {
+            // A moment ago, the login has read the list of ended sessions there.
+            BindingDecisions::Redis(redis) if redis.is_unavailable() => false,
             BindingDecisions::Redis(redis) => {
                 let (number, ..) = session.parts();
                 let mut command = redis::cmd("SET");
