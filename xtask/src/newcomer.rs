@@ -97,8 +97,10 @@ impl Walk {
             ..Options::for_tests(workspace::target().join("newcomer"))
         };
         if may_bind {
-            let setting = ("BFF_SESSION__DEVICE_BINDING".to_owned(), "where_supported".to_owned());
-            options.environment.push((Component::Bff, setting.0, setting.1));
+            let (name, value) = ("BFF_SESSION__DEVICE_BINDING", "where_supported");
+            options
+                .environment
+                .push((Component::Bff, name.to_owned(), value.to_owned()));
             browser.env("PAUSE_SECONDS", PAUSE_SECONDS.to_string());
         }
         let system = System::start(artifacts, options)?;

@@ -23,7 +23,8 @@ const FILTER: &str = "PREVIOUS_FILTER";
 /// The programs of the last release, as environment variables of the tests: those that the same variables name, else built
 /// from the repository's history.
 pub(crate) fn find() -> Result<[(&'static str, PathBuf); 2]> {
-    if let (Some(service), Some(filter)) = (command::named_by(SERVICE)?, command::named_by(FILTER)?) {
+    let named = (command::named_by(SERVICE)?, command::named_by(FILTER)?);
+    if let (Some(service), Some(filter)) = named {
         return Ok([(SERVICE, service), (FILTER, filter)]);
     }
     let folder = workspace::target().join("previous-release");
@@ -35,7 +36,10 @@ pub(crate) fn find() -> Result<[(&'static str, PathBuf); 2]> {
         build(&folder, &service, &filter)?;
         stamp.set()?;
     }
-    Ok([(SERVICE, service), (FILTER, filter)])
+    Ok([
+        (SERVICE, named.0.unwrap_or(service)),
+        (FILTER, named.1.unwrap_or(filter)),
+    ])
 }
 
 fn build(folder: &Path, service: &Path, filter: &Path) -> Result<()> {
@@ -59,17 +63,14 @@ fn build(folder: &Path, service: &Path, filter: &Path) -> Result<()> {
         "--target",
         wasm::TARGET,
     ]);
+    let in_debug = Path::new("debug").join(service.file_name().unwrap_or_default());
+    let in_wasm = Path::new(wasm::TARGET).join("wasm").join(wasm::FILE);
     for (name, cargo, result, copy) in [
-        ("service", of_service, Path::new("debug").join("bff-service"), service),
-        (
-            "filter",
-            of_filter,
-            Path::new(wasm::TARGET).join("wasm").join(wasm::FILE),
-            filter,
-        ),
+        ("service", of_service, in_debug, service),
+        ("filter", of_filter, in_wasm, filter),
     ] {
         build_part(name, cargo, &source, &target, &advice)?;
-        let built = target.join(result).with_extension(copy.extension().unwrap_or_default());
+        let built = target.join(result);
         fs::copy(&built, copy)
             .map_err(|error| format!("copying {} to {} failed: {error}", built.display(), copy.display()))?;
     }
