@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use demo_system::{Component, Options};
+use demo_system::{Component, Options, System};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
@@ -16,6 +16,15 @@ pub fn bind_sessions(options: &mut Options) {
     for replica in [Component::Bff, Component::SecondBff] {
         set(options, replica, "BFF_SESSION__DEVICE_BINDING", "where_supported");
     }
+}
+
+/// A user who has signed in, and the response that begins the session.
+pub fn sign_in(system: &System) -> (UserAgent, Response) {
+    let mut user = UserAgent::new(system);
+    let page_url = user.go_through_login();
+    let offer = user.end_login(&page_url);
+    assert_eq!(offer.status, 200, "{}", String::from_utf8_lossy(&offer.body));
+    (user, offer)
 }
 
 /// A device, and what its browser knows of the bound session.
@@ -44,6 +53,13 @@ impl Device {
             .header("secure-session-registration")?
             .split_once(";challenge=\"")?;
         Some(self.registration_for(user, challenge.trim_end_matches('"')))
+    }
+
+    /// Registers the key, as the response `offer` offers it. `send` sends a request. Panics unless the session is bound then.
+    pub fn bind(&mut self, user: &mut UserAgent, offer: &Response, send: impl FnOnce(&Request) -> Response) {
+        let registered = send(&self.registration(user, offer).expect("an offer"));
+        assert_eq!(registered.status, 200, "{}", registered.code());
+        self.read(user, &registered);
     }
 
     /// The registration for this challenge.

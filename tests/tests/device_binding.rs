@@ -9,7 +9,7 @@ use bff_core::cookie::seal::Binding;
 use bff_core::cookie::session_id::SessionId;
 use bff_core::encoding::hex;
 use bff_tests::client_credentials;
-use bff_tests::device::{Device, bind_sessions};
+use bff_tests::device::{self, Device, bind_sessions};
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Request, Response, send_plain};
 use bff_tests::sealing::Seals;
@@ -35,11 +35,7 @@ fn replicas(test: &TestSystem) -> [SocketAddr; 2] {
 
 /// A user who has signed in, and the response that begins the session.
 fn sign_in(test: &TestSystem) -> (UserAgent, Response) {
-    let mut user = UserAgent::new(&test.system);
-    let page_url = user.go_through_login();
-    let offer = user.end_login(&page_url);
-    assert_eq!(offer.status, 200, "{}", String::from_utf8_lossy(&offer.body));
-    (user, offer)
+    device::sign_in(&test.system)
 }
 
 fn at(replica: SocketAddr) -> impl Fn(&Request) -> Response {
@@ -155,9 +151,7 @@ fn bound_sessions_go_on_without_redis_and_no_new_one_is_bound_until_it_is_back()
     let [one, other] = replicas(&test);
     let (mut user, offer) = sign_in(&test);
     let mut device = Device::default();
-    let registered = at(one)(&device.registration(&user, &offer).expect("an offer"));
-    assert_eq!(registered.status, 200);
-    device.read(&mut user, &registered);
+    device.bind(&mut user, &offer, at(one));
     let (provisional, offered) = sign_in(&test);
     test.system.stop(Component::Redis);
     for replica in [one, other] {
@@ -250,8 +244,7 @@ fn a_proof_whose_response_is_lost_is_had_from_the_other_replica() {
     let [one, other] = replicas(&test);
     let (mut user, offer) = sign_in(&test);
     let mut device = Device::default();
-    let registered = at(one)(&device.registration(&user, &offer).expect("an offer"));
-    device.read(&mut user, &registered);
+    device.bind(&mut user, &offer, at(one));
     assert_eq!(device.refresh(&mut user, at(one)), 200);
     // The signed challenge is used, and the browser does not know that.
     let signed = device.proof(&user);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bff_core::crypto::key_ring::KeyRing;
 use bff_tests::cookie_keys;
-use bff_tests::device::{Device, bind_sessions};
+use bff_tests::device::{self, Device, bind_sessions};
 use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::http1::send_plain;
 use bff_tests::mounted_volume::MountedVolume;
@@ -76,13 +76,9 @@ fn assert_refused_everywhere(test: &TestSystem, user: &UserAgent) {
 
 /// A user whose session is bound to a device.
 fn bound(test: &TestSystem) -> (UserAgent, Device) {
-    let mut user = UserAgent::new(&test.system);
-    let page_url = user.go_through_login();
-    let offer = user.end_login(&page_url);
-    let mut device = Device::default();
-    let registered = user.send(&device.registration(&user, &offer).expect("an offer"));
-    assert_eq!(registered.status, 200, "{}", registered.code());
-    device.read(&mut user, &registered);
+    let (provisional, offer) = device::sign_in(&test.system);
+    let (mut user, mut device) = (provisional.clone(), Device::default());
+    device.bind(&mut user, &offer, |request| provisional.send(request));
     (user, device)
 }
 

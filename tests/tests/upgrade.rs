@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use bff_core::cookie::purpose::Purpose;
-use bff_tests::device::{Device, bind_sessions};
+use bff_tests::device::{self, Device, bind_sessions};
 use bff_tests::http1::Request;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{artifacts, start_from};
@@ -63,14 +63,9 @@ fn the_last_release_refuses_a_session_that_is_bound_to_a_device_and_this_one_con
     let services = Replaceable::new();
     services.set(&services.newer);
     let test = start_from(services.artifacts.clone(), bind_sessions);
-    let mut user = UserAgent::new(&test.system);
-    let page_url = user.go_through_login();
-    let offer = user.end_login(&page_url);
-    let provisional = user.clone();
-    let mut device = Device::default();
-    let registered = user.send(&device.registration(&user, &offer).expect("an offer"));
-    assert_eq!(registered.status, 200, "{}", registered.code());
-    device.read(&mut user, &registered);
+    let (provisional, offer) = device::sign_in(&test.system);
+    let (mut user, mut device) = (provisional.clone(), Device::default());
+    device.bind(&mut user, &offer, |request| provisional.send(request));
 
     services.replace(&test.system, &services.older);
     for copy in [&user, &provisional] {
@@ -97,14 +92,9 @@ fn the_filter_of_the_last_release_refuses_a_session_that_is_or_may_be_bound_to_a
     let mut artifacts = artifacts();
     artifacts.filter = previous("PREVIOUS_FILTER");
     let test = start_from(artifacts, bind_sessions);
-    let mut user = UserAgent::new(&test.system);
-    let page_url = user.go_through_login();
-    let offer = user.end_login(&page_url);
-    let provisional = user.clone();
-    let mut device = Device::default();
-    let registered = user.send(&device.registration(&user, &offer).expect("an offer"));
-    assert_eq!(registered.status, 200, "{}", registered.code());
-    device.read(&mut user, &registered);
+    let (provisional, offer) = device::sign_in(&test.system);
+    let (mut user, mut device) = (provisional.clone(), Device::default());
+    device.bind(&mut user, &offer, |request| provisional.send(request));
     let seals = Seals::of(&test.system, "example");
     for mut copy in [user, provisional] {
         assert_eq!(copy.get_data().status, 401);
