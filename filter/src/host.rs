@@ -117,6 +117,11 @@ pub(crate) fn set_effective_context(context_id: u32) -> bool {
     hostcalls::set_effective_context(context_id).is_ok()
 }
 
+/// Resets the current request and its response.
+pub(crate) fn reset() {
+    let _ = hostcalls::reset_http_request();
+}
+
 /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no
 /// more requests.
 pub(crate) fn call_out(request: &CalloutRequest<'_>) -> Option<u32> {

@@ -15,8 +15,8 @@ use crate::{abi, host};
 pub(crate) struct Stream {
     context_id: u32,
     worker: Option<Rc<Worker>>,
-    /// Whether the request was paused, and may be waiting in the gateway.
-    is_paused: bool,
+    /// Whether the gateway must learn of the end of this request: it was paused, or the gateway may end it.
+    is_known: bool,
     /// For the response; `None` if the request was paused: then the worker has it.
     response: Option<ResponseContext>,
 }
@@ -26,7 +26,7 @@ impl Stream {
         Self {
             context_id,
             worker,
-            is_paused: false,
+            is_known: false,
             response: Some(ResponseContext::default()),
         }
     }
@@ -51,11 +51,12 @@ impl HttpContext for Stream {
         let head = RequestHead::from_proxy_wasm(&bytes).unwrap_or_default();
         match worker.on_request(self.context_id, head) {
             Action::Continue(response) => {
+                self.is_known = response.may_be_ended;
                 self.response = Some(response);
                 FilterHeadersStatus::Continue
             }
             Action::Pause => {
-                self.is_paused = true;
+                self.is_known = true;
                 self.response = None;
                 FilterHeadersStatus::Pause
             }
@@ -75,10 +76,9 @@ impl HttpContext for Stream {
     }
 }
 
-/// The gateway must learn of every paused request that ends, since the client may have left.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.is_paused
+        if self.is_known
             && let Some(worker) = &self.worker
         {
             worker.on_stream_end(self.context_id);

@@ -104,7 +104,7 @@ impl Worker {
         self.gateway.on_response(&self.host(context_id), &context)
     }
 
-    /// Handles the end of a paused request.
+    /// Handles the end of a request that was paused or may be ended by the gateway.
     pub(crate) fn on_stream_end(&self, context_id: u32) {
         self.take_response_context(context_id);
         // Its callouts end with it.
@@ -183,6 +183,14 @@ impl Host for ContextHost<'_> {
             host::resume_request();
         }
         host::set_effective_context(self.context_id);
+    }
+
+    fn reset(&self, stream: StreamId) {
+        let Ok(reset) = u32::try_from(stream) else { return };
+        if host::set_effective_context(reset) {
+            host::reset();
+            host::set_effective_context(self.context_id);
+        }
     }
 
     fn shared_value(&self, name: &str) -> Option<SharedValue> {

@@ -181,8 +181,10 @@ impl Thread {
         /// Requests have numbers of their own in the whole process, by a number for each thread and configuration.
         static LAST: AtomicU64 = AtomicU64::new(0);
         const STREAMS_BITS: u32 = 36;
+        let mut gateway = Gateway::with_memory(config.clone(), memories::of);
+        gateway.share_newest_tokens(memories::newest_tokens());
         Thread {
-            worker: Worker::new(Gateway::with_memory(config.clone(), memories::of), config),
+            worker: Worker::new(gateway, config),
             is_ready: AtomicBool::new(discovered.is_none()),
             discovered,
             seen: SeenSecrets::default(),
@@ -262,6 +264,10 @@ impl<E: Envoy> Host for TickHost<'_, E> {
 
     fn decide(&self, stream: StreamId, decision: Decision) {
         waiting::add_task(stream, Task::Decide(decision));
+    }
+
+    fn reset(&self, stream: StreamId) {
+        waiting::add_task(stream, Task::Reset);
     }
 
     fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {

@@ -1,10 +1,11 @@
 //! The memories of the introspection stages: those with the same settings share one, at whichever entry point, and it
-//! outlives a new version of a configuration.
+//! outlives a new version of a configuration. And the newest access tokens of sessions with open streams, of the whole process.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bff_core::gateway::cache_key::StageId;
 use bff_core::gateway::config::PhantomToken;
+use bff_core::gateway::newest_tokens::NewestTokens;
 use bff_core::gateway::token_memory::TokenMemory;
 
 use crate::registry::Registry;
@@ -12,6 +13,13 @@ use crate::registry::Registry;
 /// By stage, maximum size in bytes, and time limit of an introspection in milliseconds: nobody waits for the shorter one of
 /// somebody else.
 static MEMORIES: Registry<(StageId, usize, u64), TokenMemory> = Registry::new();
+
+static NEWEST_TOKENS: LazyLock<Arc<NewestTokens>> = LazyLock::new(Arc::default);
+
+/// Returns the newest access tokens of sessions with open streams, at whichever entry point.
+pub(crate) fn newest_tokens() -> &'static Arc<NewestTokens> {
+    &NEWEST_TOKENS
+}
 
 /// Returns the memory of a stage, which lives as long as one of its users. If nothing is to be shared, it is a new one.
 pub(crate) fn of(stage: &PhantomToken) -> Arc<TokenMemory> {

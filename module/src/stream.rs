@@ -42,7 +42,20 @@ enum State {
     Paused,
     /// It was answered: its body and trailers may not continue.
     Answered,
+    /// It was forwarded, and the gateway does not know it any more.
     Forwarded,
+    /// It was forwarded, and the gateway may end it.
+    Open,
+}
+
+impl State {
+    /// Returns the state of a request that is forwarded, for whose response this is stored.
+    fn forwarded(context: &ResponseContext) -> Self {
+        match context.may_be_ended {
+            true => Self::Open,
+            false => Self::Forwarded,
+        }
+    }
 }
 
 /// What Envoy must do with a head.
@@ -93,7 +106,10 @@ impl Stream {
         }
         match action {
             Action::Continue(context) => {
-                self.state.set(State::Forwarded);
+                if context.may_be_ended {
+                    waiting::add(self.id, envoy.wake());
+                }
+                self.state.set(State::forwarded(&context));
                 self.response.set(context);
                 HeadStatus::Continue
             }
@@ -107,7 +123,7 @@ impl Stream {
 
     /// Whether data and trailers of the request may continue.
     pub(crate) fn may_continue(&self) -> bool {
-        self.state.get() == State::Forwarded
+        matches!(self.state.get(), State::Forwarded | State::Open)
     }
 
     /// Handles the response to a callout.
@@ -138,6 +154,12 @@ impl Stream {
             Some(Task::Decide(decision)) => host.decision.set(Some(decision)),
             Some(Task::Learn(outcome)) => self.thread.worker.on_outcome(&host, self.id, &outcome),
             Some(Task::TakeOver) => self.thread.worker.take_over(&host, self.id),
+            Some(Task::Reset) => {
+                if self.state.get() == State::Open {
+                    envoy.reset();
+                }
+                return;
+            }
             None => {}
         }
         self.settle(&host);
@@ -149,15 +171,17 @@ impl Stream {
         if self.state.get() != State::Paused {
             return;
         }
-        waiting::remove(self.id);
         // Before the calls that may end the request.
         self.state.set(match &decision {
             Decision::Forward(forward) => {
                 self.response.set(forward.context.clone());
-                State::Forwarded
+                State::forwarded(&forward.context)
             }
             Decision::Reject(_) => State::Answered,
         });
+        if self.state.get() != State::Open {
+            waiting::remove(self.id);
+        }
         if worker::carry_out(host, decision).is_some() {
             host.envoy.resume();
         }
@@ -201,11 +225,11 @@ impl Stream {
     }
 }
 
-/// The gateway must learn of every paused request that ends, since the client may have left. Envoy is not called here. Nothing
+/// The gateway must learn of the end of every request that is paused, since the client may have left, or that it may end. Envoy is not called here. Nothing
 /// waits for any other request: it takes no lock that the workers share.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.state.get() == State::Paused {
+        if matches!(self.state.get(), State::Paused | State::Open) {
             self.leave();
         }
     }
@@ -254,6 +278,10 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
             true => self.decision.set(Some(decision)),
             false => waiting::add_task(stream, Task::Decide(decision)),
         }
+    }
+
+    fn reset(&self, stream: StreamId) {
+        waiting::add_task(stream, Task::Reset);
     }
 
     fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {

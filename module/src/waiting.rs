@@ -1,4 +1,4 @@
-//! The requests of all configurations and workers that are paused, and what others have for them.
+//! The requests of all configurations and workers that are paused or may be ended, and what others have for them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use bff_core::gateway::introspection::IntrospectionOutcome;
 
 use crate::envoy::Wake;
 
-/// What a paused request must do when it is woken.
+/// What a request must do when it is woken.
 pub(crate) enum Task {
     /// Carry out the decision.
     Decide(Decision),
@@ -17,6 +17,8 @@ pub(crate) enum Task {
     Learn(Arc<IntrospectionOutcome>),
     /// Repeat the introspection that was lost with another request.
     TakeOver,
+    /// End the stream: its session or its access token has ended.
+    Reset,
 }
 
 struct Waiter {
@@ -32,13 +34,13 @@ fn with_waiters<T>(work: impl FnOnce(&mut HashMap<StreamId, Waiter>) -> T) -> T 
     work(waiters.get_or_insert_with(HashMap::new))
 }
 
-/// Adds a request that is going to be paused.
+/// Adds a request that is going to be paused, or that the gateway may end.
 pub(crate) fn add(stream: StreamId, wake: Arc<dyn Wake>) {
     let tasks = VecDeque::new();
     with_waiters(|waiters| waiters.insert(stream, Waiter { wake, tasks }));
 }
 
-/// Gives a request something to do, unless it has been decided or has ended.
+/// Gives a request something to do, unless it waits for nothing any more or has ended.
 pub(crate) fn add_task(stream: StreamId, task: Task) {
     let wake = with_waiters(|waiters| {
         let waiter = waiters.get_mut(&stream)?;
@@ -55,7 +57,7 @@ pub(crate) fn next(stream: StreamId) -> Option<Task> {
     with_waiters(|waiters| waiters.get_mut(&stream)?.tasks.pop_front())
 }
 
-/// Removes a request that has been decided, or has ended.
+/// Removes a request that waits for nothing any more, or has ended.
 pub(crate) fn remove(stream: StreamId) {
     let waiter = with_waiters(|waiters| waiters.remove(&stream));
     drop(waiter);

@@ -76,6 +76,10 @@ pub trait Host {
     /// Carries out a decision on a paused request, which may be another than that of this callback and may have ended.
     fn decide(&self, stream: StreamId, decision: Decision);
 
+    /// Resets a forwarded request and its response, which may be another than that of this callback and may have ended. The
+    /// client sees that the stream was cut off.
+    fn reset(&self, stream: StreamId);
+
     /// Returns a value of the data that the VMs of the process share, and its version. `None`: there is none, or the host has
     /// no such data.
     fn shared_value(&self, _name: &str) -> Option<SharedValue> {

@@ -57,6 +57,7 @@ pub struct Metrics<Id, LabelledId> {
     introspection_ms: Option<Id>,
     clocks_differ: Option<Id>,
     session_tokens_inactive: Option<Id>,
+    streams_ended: Option<Id>,
     ended_sessions_read: Option<Id>,
     ended_sessions_failures: Option<Id>,
     opened_by: HashMap<KeyId, Option<Id>>,
@@ -122,6 +123,7 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
             introspection_ms: registry.histogram("bff_filter_introspection_ms"),
             clocks_differ: counter("introspection_clocks_differ"),
             session_tokens_inactive: counter("session_tokens_inactive"),
+            streams_ended: counter("streams_ended"),
             ended_sessions_read: counter("ended_sessions_read"),
             ended_sessions_failures: counter("ended_sessions_failures"),
             opened_by: keys
@@ -211,6 +213,7 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
             Counter::IntrospectionFailed => self.introspection_failures,
             Counter::ClocksDiffer => self.clocks_differ,
             Counter::SessionTokenInactive => self.session_tokens_inactive,
+            Counter::StreamEnded => self.streams_ended,
             Counter::EndedSessionsPolled => self.ended_sessions_read,
             Counter::EndedSessionsFailed => self.ended_sessions_failures,
         }

@@ -119,6 +119,22 @@ impl Worker {
             effects
         });
         self.run_effects(host, effects);
+        self.end_streams(host, now.as_secs());
+    }
+
+    /// Resets the streams whose session or access token has ended.
+    fn end_streams(&self, host: &impl Host, now: u64) {
+        for (session, slots) in self.with_gateway(|gateway| gateway.doubtful_sessions(now)) {
+            for slot in slots {
+                if let Some(value) = host.shared_value(&slot.name()) {
+                    self.with_gateway(|gateway| gateway.on_shared_newest_token(&session, slot, &value.bytes, now));
+                }
+            }
+        }
+        // Not locked while the host is called: it may report the end of a stream inside the call.
+        for stream in self.with_gateway(|gateway| gateway.take_ended_streams(now)) {
+            host.reset(stream);
+        }
     }
 
     /// Repeats the introspections that were lost with their requests, on behalf of no request.
@@ -148,7 +164,7 @@ impl Worker {
         true
     }
 
-    /// Handles the end of a paused request, in which the host may not be called. `Some`: the introspection that this other
+    /// Handles the end of a request that was paused or may be ended by the gateway, in which the host may not be called. `Some`: the introspection that this other
     /// request waits for was lost. Call [`Worker::take_over`] of its worker, or [`Worker::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&self, stream: StreamId) -> Option<StreamId> {
         self.with_gateway(|gateway| gateway.on_stream_end(stream))
@@ -243,7 +259,7 @@ impl Worker {
 /// If it was paused, the host must then resume it.
 pub fn carry_out(host: &impl RequestHost, decision: Decision) -> Option<ResponseContext> {
     match decision {
-        Decision::Forward(Forward { mutations, context }) => {
+        Decision::Forward(Forward { mutations, context, .. }) => {
             host.count(None);
             host.mutate_request_headers(&mutations);
             Some(context)

@@ -255,6 +255,10 @@ impl Host for Hook<'_> {
         }
     }
 
+    fn reset(&self, _: StreamId) {
+        panic!("no stream is ended here");
+    }
+
     fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
         self.proxy.tell(stream, Message::Learn(outcome));
     }

@@ -99,27 +99,46 @@ pub async fn whole(response: ResponseFuture) -> Result<Response, h2::Error> {
 
 /// Runs `work` with a connection, for at most thirty seconds.
 pub fn with_connection<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) -> T {
+    with_connections(
+        system,
+        1,
+        Duration::from_secs(30),
+        async |mut connections: Vec<Connection>| work(connections.pop().expect("one")).await,
+    )
+}
+
+/// Runs `work` with this number of connections, for at most `limit`.
+pub fn with_connections<T>(
+    system: &System,
+    count: usize,
+    limit: Duration,
+    work: impl AsyncFnOnce(Vec<Connection>) -> T,
+) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let exchange = async {
-        let host = format!("api.{}", system.options().domain);
-        let tcp = TcpStream::connect(system.public_addr()).await.expect("a connection");
-        let connector = TlsConnector::from(Arc::new(crate::http1::tls_config(system, &[b"h2"], None)));
-        let name = ServerName::try_from(host.clone()).expect("a name");
-        let tls = connector.connect(name, tcp).await.expect("TLS");
-        let (client, connection) = h2::client::Builder::new().handshake(tls).await.expect("HTTP/2");
-        tokio::spawn(connection);
-        let authority = format!("{host}:{}", system.public_addr().port());
-        work(Connection { client, authority }).await
+        let mut connections = Vec::new();
+        for _ in 0..count {
+            connections.push(connect(system).await);
+        }
+        work(connections).await
     };
-    let bounded = async {
-        tokio::time::timeout(Duration::from_secs(30), exchange)
-            .await
-            .expect("a response in time")
-    };
+    let bounded = async { tokio::time::timeout(limit, exchange).await.expect("a response in time") };
     runtime.block_on(bounded)
+}
+
+async fn connect(system: &System) -> Connection {
+    let host = format!("api.{}", system.options().domain);
+    let tcp = TcpStream::connect(system.public_addr()).await.expect("a connection");
+    let connector = TlsConnector::from(Arc::new(crate::http1::tls_config(system, &[b"h2"], None)));
+    let name = ServerName::try_from(host.clone()).expect("a name");
+    let tls = connector.connect(name, tcp).await.expect("TLS");
+    let (client, connection) = h2::client::Builder::new().handshake(tls).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let authority = format!("{host}:{}", system.public_addr().port());
+    Connection { client, authority }
 }
 
 /// Sends one request to `api` and returns the response.

@@ -27,6 +27,7 @@ pub mod kubernetes;
 pub mod mounted_volume;
 pub mod named_blocks;
 pub mod nginx;
+pub mod open_streams;
 pub mod otlp_receiver;
 pub mod partner;
 pub mod program;

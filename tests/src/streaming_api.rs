@@ -19,6 +19,7 @@ const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntr
 /// Starts it, and returns its address. It serves until the process exits:
 ///
 /// - `/api/events`: an event at each [`EVENT_INTERVAL`], without end;
+/// - `/api/rare-events`: an event at each fiftieth [`EVENT_INTERVAL`], without end;
 /// - `/api/download`: [`DOWNLOAD_BYTES`], as fast as they are read;
 /// - `/api/socket`: after an upgrade, received bytes are sent back;
 /// - anything else: the number of bytes of the body, after its end.
@@ -54,13 +55,8 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
         let head = read_head(&mut stream).await?;
         let target = head.split(' ').nth(1).unwrap_or_default();
         match target {
-            "/api/events" => {
-                stream.write_all(EVENTS).await?;
-                loop {
-                    stream.write_all(b"9\r\ndata: x\n\n\r\n").await?;
-                    tokio::time::sleep(EVENT_INTERVAL).await;
-                }
-            }
+            "/api/events" => send_events(&mut stream, EVENT_INTERVAL).await?,
+            "/api/rare-events" => send_events(&mut stream, 50 * EVENT_INTERVAL).await?,
             "/api/download" => {
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {DOWNLOAD_BYTES}\r\n\r\n");
                 stream.write_all(head.as_bytes()).await?;
@@ -82,6 +78,14 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
                 respond(&mut stream, format!("{{\"received\":{received}}}").as_bytes()).await?;
             }
         }
+    }
+}
+
+async fn send_events(stream: &mut BufReader<TcpStream>, interval: Duration) -> io::Result<()> {
+    stream.write_all(EVENTS).await?;
+    loop {
+        stream.write_all(b"9\r\ndata: x\n\n\r\n").await?;
+        tokio::time::sleep(interval).await;
     }
 }
 

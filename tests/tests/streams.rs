@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use bff_tests::http1::{Connection, Request, read_response};
+use bff_tests::open_streams::{self, UPGRADE, read_head};
 use bff_tests::setup::rewrite_envoy;
 use bff_tests::shipped::{Shipped, for_each_route, start_with};
 use bff_tests::streaming_api::{DOWNLOAD_BYTES, EVENT_INTERVAL};
@@ -113,16 +114,11 @@ struct Streams<'a> {
 
 impl Streams<'_> {
     fn begin(&self, method: &str, path: &str, more: &[(&str, &str)]) -> Connection {
-        let mut connection = self.user.client.connect("api").expect("a connection");
         let request = self.user.bff_request(method, path);
         let request = more
             .iter()
             .fold(request, |request, (name, value)| request.header(name, value));
-        let head = String::from_utf8(request.bytes_to_keep(&self.user.client.authority("api"))).expect("text");
-        connection
-            .write_all(head.replace("content-length: 0\r\n", "").as_bytes())
-            .expect("sent");
-        connection
+        open_streams::begin(&self.user.client, &request)
     }
 
     fn upload(&self) {
@@ -170,19 +166,8 @@ impl Streams<'_> {
 
     /// Returns the connection, which stays open.
     fn web_socket(&self) -> Connection {
-        let upgrade = [
-            ("connection", "upgrade"),
-            ("upgrade", "websocket"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ];
-        let mut connection = self.begin("GET", "/api/socket", &upgrade);
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            connection.read_exact(&mut byte).expect("the head of the response");
-            head.extend(byte);
-        }
+        let mut connection = self.begin("GET", "/api/socket", &UPGRADE);
+        let head = read_head(&mut connection);
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
         for _ in 0..STEPS {
             connection.write_all(b"x").expect("the socket is there");

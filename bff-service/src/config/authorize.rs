@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderName;
-use bff_core::gateway::config::Config as Rules;
+use bff_core::gateway::config::{Config as Rules, EndStreams};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -64,6 +64,11 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
         Some(found)
     };
     match Rules::parse(&text, secret) {
+        Ok(rules) if rules.end_streams != EndStreams::Never => {
+            let shown = path.display();
+            let what = format!("{shown}: end_streams: the service cannot end streams of another proxy: remove it");
+            Err(FieldError::new(FILE, what))
+        }
         Ok(rules) => {
             let rules = AuthorizeRules {
                 rules: Arc::new(rules),

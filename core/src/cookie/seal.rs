@@ -138,6 +138,12 @@ impl Sealer {
         }
     }
 
+    /// Returns a key for another purpose than cookies, derived from each key of the ring in turn. The deployment is part of it.
+    pub(crate) fn derived_keys(&self, purpose: &str) -> impl Iterator<Item = Zeroizing<[u8; 32]>> {
+        let purpose = format!("{purpose}\0{}", String::from_utf8_lossy(&self.deployment));
+        self.ring.iter().map(move |key| key.derive(&purpose))
+    }
+
     /// Returns the fingerprints of the keys in the ring, that of the sealing key first.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.ring.key_ids()

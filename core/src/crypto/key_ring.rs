@@ -37,6 +37,8 @@ pub(crate) struct Key {
     pub(crate) xaes: Xaes256Gcm,
     /// For version 1, which uses the key as it is.
     pub(crate) gcm: Aes256Gcm,
+    /// A hash that has begun with the key. See [`Key::derive`].
+    derivation: Sha256,
 }
 
 /// A list of keys; never empty. Cloning is cheap.
@@ -139,7 +141,13 @@ impl Key {
             id: KeyId(id),
             xaes: Xaes256Gcm::new(bytes),
             gcm: Aes256Gcm::new(bytes.into()),
+            derivation: Sha256::new().chain_update(b"bff derived key\0").chain_update(bytes),
         }
+    }
+
+    /// Returns a key for another purpose than cookies, which says nothing about this one.
+    pub(crate) fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.derivation.clone().chain_update(purpose).finalize().into())
     }
 }
 

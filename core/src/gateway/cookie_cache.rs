@@ -41,6 +41,8 @@ pub(crate) struct CookieCache {
 pub(crate) struct CachedCookie {
     pub(crate) slot: CacheSlot,
     pub(crate) cookie: Arc<OpenedCookie>,
+    /// Whether it has just been decrypted: it was not in the cache.
+    pub(crate) just_decrypted: bool,
     /// Information about its access token, if it is cached and has not expired.
     pub(crate) token: Option<Arc<TokenInfo>>,
 }
@@ -82,6 +84,7 @@ impl CookieCache {
             return Ok(CachedCookie {
                 slot,
                 cookie: Arc::clone(&entry.cookie),
+                just_decrypted: false,
                 token: known.map(|(token, _)| Arc::clone(token)),
             });
         }
@@ -103,6 +106,7 @@ impl CookieCache {
         Ok(CachedCookie {
             slot,
             cookie,
+            just_decrypted: true,
             token: None,
         })
     }

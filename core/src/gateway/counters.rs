@@ -35,6 +35,8 @@ pub enum Counter {
     ClocksDiffer,
     /// A request with an access token cookie was rejected because introspection calls the token inactive.
     SessionTokenInactive,
+    /// A stream was ended, with its session or its access token.
+    StreamEnded,
     /// A poll of the list of ended sessions succeeded. The list may be unchanged.
     EndedSessionsPolled,
     /// A poll of the list of ended sessions failed. The previous list stays in use.

@@ -6,6 +6,7 @@ use super::attributes::StreamId;
 use super::header_mutations::HeaderMutations;
 use super::introspection::{IntrospectionOutcome, IntrospectionRequest};
 use super::notices::Notice;
+use super::open_streams::OpenStream;
 use super::rejection::Rejection;
 use super::requirement::Requirement;
 use super::shared_cache::SharedEntry;
@@ -38,6 +39,8 @@ pub struct Forward {
     pub mutations: HeaderMutations,
     /// What the host stores for the response.
     pub context: ResponseContext,
+    /// What ends its stream. Boxed, since hardly any request has one.
+    pub(crate) open: Option<Box<OpenStream>>,
 }
 
 /// What the host must do, other than to decide on a request.
@@ -92,4 +95,7 @@ pub struct ResponseContext {
     /// What the route's metadata required, if `route_metadata` is configured.
     /// [`Gateway::on_response`](super::Gateway::on_response) compares it.
     pub route: Option<Requirement>,
+    /// Whether the gateway may end the stream of this request ([`Gateway::take_ended_streams`](super::Gateway::take_ended_streams)),
+    /// and must be told when it ends ([`Gateway::on_stream_end`](super::Gateway::on_stream_end)).
+    pub may_be_ended: bool,
 }

@@ -19,12 +19,16 @@ pub mod error_code;
 pub mod header_mutations;
 pub mod introspection;
 mod introspection_cache;
+pub mod newest_tokens;
 pub mod notices;
+mod open_streams;
 mod pending_request;
 pub mod rejection;
 pub mod requirement;
 pub mod shared_cache;
+mod shared_newest_tokens;
 pub mod single_flight;
+mod stream_ends;
 mod ticks;
 mod token_codec;
 pub mod token_info;
@@ -45,19 +49,22 @@ use self::config::{Config, PhantomToken};
 use self::cookie_cache::CookieCache;
 use self::counters::{Counter, Counters};
 use self::credential::Credential;
-use self::effect::{Decision, Effect};
+use self::effect::{Decision, Effect, Forward};
 use self::ended_sessions_poll::EndedSessionsPoll;
 use self::error_code::ErrorCode;
 use self::header_mutations::HeaderMutations;
 use self::introspection_cache::IntrospectionCache;
 use self::notices::Notices;
+use self::open_streams::{OpenStream, OpenStreams};
 use self::pending_request::{PendingRequest, Waiting};
 use self::rejection::Rejection;
 use self::requirement::Requirement;
 use self::shared_cache::SharedCache;
+use self::shared_newest_tokens::SharedNewestTokens;
 use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
 use self::token_memory::TokenMemory;
+use crate::cookie::seal::Sealer;
 use crate::request::head::RequestHead;
 use crate::request::origin::OriginError;
 use crate::request::trace_context;
@@ -73,35 +80,39 @@ pub struct Gateway {
     counters: Counters,
     notices: Notices,
     ended: EndedSessionsPoll,
+    streams: OpenStreams,
 }
 
 impl Gateway {
     /// Creates a gateway with empty caches, which shares nothing.
     pub fn new(config: Config) -> Self {
-        Self::create(config, TokenMemory::of_stage, |_| None)
+        Self::create(config, TokenMemory::of_stage, |_| None, |_| None)
     }
 
     /// Creates a gateway with empty caches of its own over a memory that other gateways of its stage have too.
     pub fn with_memory(config: Config, memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>) -> Self {
-        Self::create(config, memory, |_| None)
+        Self::create(config, memory, |_| None, |_| None)
     }
 
     /// Creates a gateway with empty caches, and with a shared cache behind them, for a host with shared data. See
     /// [`Gateway::shared_slots`].
     pub fn with_shared_cache(config: Config) -> Self {
-        Self::create(config, TokenMemory::of_stage, SharedCache::new)
+        Self::create(config, TokenMemory::of_stage, SharedCache::new, SharedNewestTokens::new)
     }
 
     fn create(
         config: Config,
         memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>,
         shared: impl FnOnce(&PhantomToken) -> Option<SharedCache>,
+        newest: impl FnOnce(&Sealer) -> Option<SharedNewestTokens>,
     ) -> Self {
         let stage = config.phantom_token.as_ref();
         let (entries, bytes) = stage.map_or((10_000, 32 * 1024 * 1024), |stage| {
             (stage.cache_entries, stage.cache_bytes)
         });
+        let cookie_stage = config.bff_token.as_ref();
         Self {
+            streams: OpenStreams::new(config.end_streams, cookie_stage.and_then(|stage| newest(&stage.sealer))),
             // Up to three cookies of a session are opened: access token, CSRF and device binding.
             cookies: CookieCache::new(entries.saturating_mul(3), bytes),
             cache: stage.map(|stage| IntrospectionCache::new(stage, memory(stage), shared(stage))),
@@ -161,7 +172,7 @@ impl Gateway {
             }
         };
         if let Effect::Decide { decision, .. } = &effect {
-            count(&mut self.counters, decision);
+            self.decided(stream, decision);
         }
         Some(effect)
     }
@@ -190,17 +201,23 @@ impl Gateway {
                 must_be_bound: stage.is_some_and(|stage| stage.require_certificate_binding),
             },
         };
+        let open = match &credential {
+            Credential::Cookie(found) => self.streams.of_cookie(&found.cookie.content, found.just_decrypted),
+            Credential::Bearer(_) => self.streams.of_bearer(),
+        };
         let request = PendingRequest {
             mutations,
             source,
             route,
+            open,
         };
+        let streams = &self.streams;
         let decide = |decision| Some(Effect::Decide { stream, decision });
         let token = match &credential {
             Credential::Cookie(found) => {
                 if let Some(info) = &found.token {
                     self.counters.add(Counter::CacheHit);
-                    return decide(request.with_active_token(stage, info, || attributes.peer_certificate()));
+                    return decide(request.with_active_token(stage, streams, info, || attributes.peer_certificate()));
                 }
                 &found.cookie.content.value
             }
@@ -212,7 +229,7 @@ impl Gateway {
                 if let Credential::Cookie(found) = &credential {
                     self.cookies.put_token(found, &info, until);
                 }
-                decide(request.with_active_token(stage, &info, || attributes.peer_certificate()))
+                decide(request.with_active_token(stage, streams, &info, || attributes.peer_certificate()))
             }
             Lookup::Invalid(details) => decide(request.with_invalid_token(details)),
             Lookup::Inactive(reason) => {
@@ -239,6 +256,17 @@ impl Gateway {
                 self.waiting.insert(stream, waiting);
                 None
             }
+        }
+    }
+
+    /// Counts a decision, and remembers the stream of a request that is forwarded.
+    fn decided(&mut self, stream: StreamId, decision: &Decision) {
+        self.counters.add(match decision {
+            Decision::Forward(_) => Counter::Forwarded,
+            Decision::Reject(rejection) => Counter::Rejected(rejection.code),
+        });
+        if let Decision::Forward(Forward { open: Some(open), .. }) = decision {
+            self.streams.open(stream, OpenStream::clone(open));
         }
     }
 
@@ -307,13 +335,6 @@ fn reject(stream: StreamId, rejection: Rejection) -> Effect {
         stream,
         decision: Decision::Reject(rejection),
     }
-}
-
-fn count(counters: &mut Counters, decision: &Decision) {
-    counters.add(match decision {
-        Decision::Forward(_) => Counter::Forwarded,
-        Decision::Reject(rejection) => Counter::Rejected(rejection.code),
-    });
 }
 
 /// Counts an inactive token only if it is from a cookie of the service: that suggests that the client may not

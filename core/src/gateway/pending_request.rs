@@ -7,6 +7,7 @@ use super::cache_key::CacheKey;
 use super::config::PhantomToken;
 use super::effect::{Decision, Forward, ResponseContext};
 use super::header_mutations::HeaderMutations;
+use super::open_streams::{OpenStream, OpenStreams};
 use super::rejection::Rejection;
 use super::requirement::Requirement;
 use super::single_flight::Token;
@@ -20,6 +21,8 @@ pub(crate) struct PendingRequest {
     pub(crate) source: TokenSource,
     /// What the route requires in addition to the entry point.
     pub(crate) route: Option<Requirement>,
+    /// What ends its stream, in addition to the expiry of its access token.
+    pub(crate) open: Option<Box<OpenStream>>,
 }
 
 /// A request that waits for an introspection. What the proxy cannot be asked for later is included.
@@ -41,16 +44,20 @@ impl PendingRequest {
     pub(crate) fn with_active_token(
         self,
         stage: Option<&PhantomToken>,
+        streams: &OpenStreams,
         token: &Arc<TokenInfo>,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
     ) -> Decision {
+        let may_be_ended = self.open.is_some();
         let entry_point = stage.map(|stage| &stage.requirement);
         let requirements = entry_point.into_iter().chain(&self.route);
         match token.check(self.source, requirements, certificate) {
             Ok(()) => Decision::Forward(Forward {
+                open: self.open.map(|open| streams.with_token(open, token)),
                 mutations: self.mutations.with_token(Arc::clone(token)),
                 context: ResponseContext {
                     by_cookie: self.source == TokenSource::Cookie,
+                    may_be_ended,
                     route: self.route,
                 },
             }),

@@ -1,13 +1,14 @@
-//! Introspection responses about active tokens in a store of the proxy that several VMs of one process share: a second level
-//! behind what each gateway knows by itself.
+//! What is known about tokens, in a store of the proxy that several VMs of one process share: a second level behind what each
+//! gateway knows by itself. There is a table of introspection responses about active tokens, and one of the newest access
+//! tokens of sessions, for their open streams.
 //!
 //! Values of the store can be replaced but not deleted, so there is a fixed number of *slots*, each a value with several
 //! entries. A token has two slots: an entry goes to the emptier one, so that slots fill evenly.
 //!
 //! Other extensions of the proxy can read and write the store. Entries are sealed with a key that only those know who know
-//! the client secret, for their stage, token, slot and expiry: what was made up, changed or moved does not open. Whoever
-//! writes there can remove entries, bring back one that has not expired, and fill the memory of the VM that reads a huge
-//! value, but learns no token and inserts none.
+//! the client secret, or the cookie keys, for their stage, token, slot and expiry: what was made up, changed or moved does not
+//! open. Whoever writes there can remove entries, bring back one that has not expired, and fill the memory of the VM that reads
+//! a huge value, but learns no token and inserts none.
 
 use std::sync::Arc;
 
@@ -25,19 +26,23 @@ const SLOT_BYTES: usize = 16 * 1024;
 /// The length of what stands before the sealed bytes of an entry.
 const PREFIX_BYTES: usize = 8 + 8 + 4;
 
-/// The number of a slot.
+/// A slot: the name of its table, and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u32);
+pub struct Slot {
+    table: &'static str,
+    number: u32,
+}
 
 impl Slot {
     /// Returns the name of the value in the store.
     pub fn name(self) -> String {
-        format!("bff_introspection_{}", self.0)
+        format!("bff_{}_{}", self.table, self.number)
     }
 }
 
-/// The keys of a stage, and the number of slots.
+/// A table: its name, its keys, and the number of its slots.
 pub(crate) struct SharedCache {
+    table: &'static str,
     cipher: Xaes256Gcm,
     nonce_key: Zeroizing<[u8; 32]>,
     slots: u32,
@@ -66,7 +71,6 @@ struct Entry<'a> {
 impl SharedCache {
     /// Creates the shared cache of a stage; `None` if it is not configured.
     pub(crate) fn new(stage: &PhantomToken) -> Option<Self> {
-        let slots = u32::try_from(stage.shared_cache_bytes / SLOT_BYTES).unwrap_or(u32::MAX);
         let derive = |purpose: &str| -> Zeroizing<[u8; 32]> {
             let mut hash = Sha256::new();
             hash.update(purpose);
@@ -74,9 +78,18 @@ impl SharedCache {
             hash.update(stage.client_secret.as_bytes());
             Zeroizing::new(hash.finalize().into())
         };
+        let keys = ["encryption", "nonces"].map(|of| derive(&format!("bff introspection cache 2: {of}")));
+        Self::with_keys("introspection", keys, stage.shared_cache_bytes)
+    }
+
+    /// Creates a table of this size, in bytes, with keys for encryption and for nonces; `None` if it has no slot.
+    pub(crate) fn with_keys(table: &'static str, keys: [Zeroizing<[u8; 32]>; 2], bytes: usize) -> Option<Self> {
+        let [encryption, nonce_key] = keys;
+        let slots = u32::try_from(bytes / SLOT_BYTES).unwrap_or(u32::MAX);
         (slots > 0).then(|| Self {
-            cipher: Xaes256Gcm::new(&derive("bff introspection cache: encryption")),
-            nonce_key: derive("bff introspection cache: nonces"),
+            table,
+            cipher: Xaes256Gcm::new(&encryption),
+            nonce_key,
             slots,
         })
     }
@@ -84,7 +97,10 @@ impl SharedCache {
     /// Returns the slots of a token.
     pub(crate) fn slots(&self, key: &CacheKey) -> [Slot; 2] {
         let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = *key;
-        [[a, b, c, d], [e, f, g, h]].map(|bytes| Slot(u32::from_be_bytes(bytes).checked_rem(self.slots).unwrap_or(0)))
+        [[a, b, c, d], [e, f, g, h]].map(|bytes| Slot {
+            table: self.table,
+            number: u32::from_be_bytes(bytes).checked_rem(self.slots).unwrap_or(0),
+        })
     }
 
     /// Finds the entry of a token in the value of one of its slots, at the time `now`. Returns the information about the token,
@@ -202,7 +218,7 @@ fn all_entries(value: &[u8]) -> impl Iterator<Item = Entry<'_>> {
 }
 
 fn associated_data(key: &CacheKey, slot: Slot, expires_at: u64) -> Vec<u8> {
-    [&key[..], &slot.0.to_be_bytes(), &expires_at.to_be_bytes()].concat()
+    [&key[..], &slot.number.to_be_bytes(), &expires_at.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -259,7 +275,19 @@ mod tests {
             changed[at] ^= 1;
             assert_eq!(cache.find(&key, slot, &changed, NOW), None, "byte {at}");
         }
-        assert_eq!(cache.find(&key, Slot(slot.0 + 1), &value, NOW), None, "another slot");
+        assert_eq!(
+            cache.find(
+                &key,
+                Slot {
+                    number: slot.number + 1,
+                    ..slot
+                },
+                &value,
+                NOW
+            ),
+            None,
+            "another slot"
+        );
         // The same start of another key.
         let mut other = key;
         other[31] ^= 1;
@@ -279,7 +307,7 @@ mod tests {
         let length = 900;
         for number in 0..100_000u32 {
             let key: CacheKey = Sha256::digest(number.to_be_bytes()).into();
-            let [one, other] = cache.slots(&key).map(|slot| usize::try_from(slot.0).unwrap());
+            let [one, other] = cache.slots(&key).map(|slot| usize::try_from(slot.number).unwrap());
             let chosen = if lengths[other] < lengths[one] { other } else { one };
             lengths[chosen] += length;
         }
@@ -297,7 +325,11 @@ mod tests {
             value = entry.choose([&value, &value], NOW).unwrap().1;
             assert!(value.len() <= SLOT_BYTES);
         }
-        let found = |number: u8| cache.find(&[number; 32], Slot(0), &value, NOW).is_some();
+        let found = |number: u8| {
+            cache
+                .find(&[number; 32], cache.slots(&[0; 32])[0], &value, NOW)
+                .is_some()
+        };
         assert!(found(29) && found(20) && !found(0));
         // An entry of the same token takes the place of the previous one.
         let before = all_entries(&value).count();

@@ -15,6 +15,8 @@ impl Gateway {
     pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
         let mut commands = Vec::from_iter(self.due_poll(now));
         commands.extend(self.due_notices(now).into_iter().map(Command::Warn));
+        let unshared = self.streams.take_unshared(now);
+        commands.extend(unshared.into_iter().map(Command::Store));
         let mut effects: Vec<_> = commands.into_iter().map(Effect::Run).collect();
         let outcome = Arc::new(IntrospectionOutcome::Unusable(
             "internal error: the introspection was lost",

@@ -1,7 +1,7 @@
 //! Information about a token as bytes, for the shared cache.
 //!
-//! The kind of the binding (1 byte), and the thumbprint of a certificate (32). Then the headers, the scopes and the audiences:
-//! of each list the number of its strings, and of each string its length before it (4 bytes, big-endian). A header is two
+//! The kind of the binding (1 byte), and the thumbprint of a certificate (32). The expiry (8 bytes, in seconds since 1970; 0 if
+//! it is not known). Then the headers, the scopes and the audiences: of each list the number of its strings, and of each string its length before it (4 bytes, big-endian). A header is two
 //! strings: name and value.
 
 use zeroize::Zeroizing;
@@ -23,6 +23,8 @@ pub(crate) fn encode(info: &TokenInfo) -> Option<Zeroizing<Vec<u8>>> {
         }
         Binding::Other => out.push(BOUND_TO_OTHER),
     }
+    // A token that expires in 1970 is not stored.
+    out.extend_from_slice(&info.expires_at.unwrap_or_default().to_be_bytes());
     let headers = info
         .headers
         .iter()
@@ -56,6 +58,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<TokenInfo> {
         _ => return None,
     };
     let mut reader = Reader(rest);
+    let expires_at = reader.optional_time()?;
     let headers = reader.list()?;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     let info = TokenInfo {
@@ -69,6 +72,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<TokenInfo> {
         scopes: reader.list()?.into_iter().map(text).collect::<Option<_>>()?,
         audiences: reader.list()?.into_iter().map(text).collect::<Option<_>>()?,
         binding,
+        expires_at,
     };
     (reader.0.is_empty() && headers.len().is_multiple_of(2)).then_some(info)
 }
@@ -80,6 +84,13 @@ impl<'a> Reader<'a> {
         let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         usize::try_from(u32::from_be_bytes(*number)).ok()
+    }
+
+    /// Returns a time; `Some(None)` for 0.
+    fn optional_time(&mut self) -> Option<Option<u64>> {
+        let (time, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(Some(u64::from_be_bytes(*time)).filter(|time| *time > 0))
     }
 
     fn list(&mut self) -> Option<Vec<&'a [u8]>> {
@@ -109,11 +120,14 @@ mod tests {
         ];
         let strings = || proptest::collection::vec(".{0,12}", 0..4);
         let headers = proptest::collection::vec(("[a-z-]{1,12}", any::<Vec<u8>>()), 0..3);
-        (headers, strings(), strings(), binding).prop_map(|(headers, scopes, audiences, binding)| TokenInfo {
+        let expires_at = proptest::option::of(1u64..);
+        let parts = (headers, strings(), strings(), binding, expires_at);
+        parts.prop_map(|(headers, scopes, audiences, binding, expires_at)| TokenInfo {
             headers,
             scopes,
             audiences,
             binding,
+            expires_at,
         })
     }
 

@@ -17,6 +17,8 @@ pub struct TokenInfo {
     /// From `aud` (RFC 7519, section 4.1.3).
     pub(super) audiences: Vec<String>,
     pub(super) binding: Binding,
+    /// When the token expires, in seconds since 1970 (`exp`; RFC 7519, section 4.1.4). `None`: that is not known.
+    pub(super) expires_at: Option<u64>,
 }
 
 /// The key that a client must possess to use a token (`cnf`, RFC 7800).
@@ -72,6 +74,7 @@ impl TokenInfo {
             scopes: scopes("scope").into_iter().chain(scopes("scp")).collect(),
             audiences: jwt::audiences(claims).map(owned).unwrap_or_default(),
             binding: Binding::of(claims)?,
+            expires_at: None,
         })
     }
 

@@ -70,5 +70,8 @@ fn self_contained(token: &[u8], now: u64) -> Option<Result<(TokenInfo, u64), &'s
     }
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])
         .map_err(|_| "the JWT is malformed: invalid `cnf`, or two keys in it");
-    Some(info.map(|info| (info, expires_at)))
+    Some(info.map(|mut info| {
+        info.expires_at = Some(expires_at);
+        (info, expires_at)
+    }))
 }

@@ -16,7 +16,7 @@ use super::shared_cache::Slot;
 use super::single_flight::FlightId;
 use super::token_memory::Joined;
 use super::token_state::{InactiveReason, TokenState};
-use super::{Gateway, count, count_inactive};
+use super::{Gateway, count_inactive};
 use crate::cookie::session_id::SessionId;
 use crate::request::trace_context::TraceHeader;
 
@@ -145,7 +145,9 @@ impl Gateway {
                     TokenState::Active(info) => {
                         let stage = self.config.phantom_token.as_ref();
                         let certificate = || waiting.peer_certificate;
-                        waiting.request.with_active_token(stage, info, certificate)
+                        waiting
+                            .request
+                            .with_active_token(stage, &self.streams, info, certificate)
                     }
                     TokenState::Inactive(reason) => {
                         count_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
@@ -161,7 +163,7 @@ impl Gateway {
                 )),
             }
         };
-        count(&mut self.counters, &decision);
+        self.decided(stream, &decision);
         Some(Effect::Decide { stream, decision })
     }
 
@@ -169,6 +171,7 @@ impl Gateway {
     /// introspection that this other request waits for was lost. Call [`Gateway::take_over`] of its gateway, or
     /// [`Gateway::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&mut self, stream: StreamId) -> Option<StreamId> {
+        self.streams.close(stream);
         let waiting = self.waiting.remove(&stream)?;
         waiting.memory.leave(&waiting.key, stream)
     }

@@ -257,7 +257,7 @@ fn an_error_of_the_structure_says_what_to_write() {
         ),
         (
             json!({"bff_tokens": {}}),
-            "bff_tokens: unknown field: write `bff_token` or `phantom_token`, or remove it",
+            "bff_tokens: unknown field: write one of `bff_token`, `phantom_token`, `end_streams`, or remove it",
         ),
         (
             phantom(json!({"client_secret": {"secret": "hunter2"}})),

@@ -19,6 +19,7 @@ mod introspection;
 mod introspection_client;
 mod jwt_access_tokens;
 mod notices;
+mod open_streams;
 mod refused_introspection;
 mod route_requirements;
 mod sequences;

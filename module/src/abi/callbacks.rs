@@ -80,6 +80,9 @@ pub(super) const ROUTE_NAME: u32 = 61;
 /// `…_metrics_result_Success`.
 pub(super) const SUCCESS: u32 = 0;
 
+/// `envoy_dynamic_module_type_http_filter_stream_reset_reason_LocalReset`.
+pub(super) const LOCAL_RESET: u32 = 0;
+
 /// `envoy_dynamic_module_type_log_level`.
 #[repr(u32)]
 #[derive(Clone, Copy)]
@@ -181,6 +184,8 @@ callbacks! {
     );
     /// Resumes a paused request. The filter may be destroyed inside the call.
     continue_decoding = http_filter_continue_decoding(filter: FilterPtr);
+    /// Resets a stream, for a reason and with details for the access log. The filter may be destroyed inside the call.
+    reset_stream = http_filter_reset_stream(filter: FilterPtr, reason: u32, details: Buffer<'_>);
 
     /// A string attribute. `false`, or empty: it is not known.
     attribute_string = http_filter_get_attribute_string(

@@ -6,7 +6,9 @@ use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_core::request::cache_control;
 use bff_shell::local_reply::{LocalReply, grpc_status, is_grpc};
 
-use super::callbacks::{self, Buffer, FilterPtr, HeaderType, PEER_CERTIFICATE_DIGEST, ROUTE_METADATA, ROUTE_NAME};
+use super::callbacks::{
+    self, Buffer, FilterPtr, HeaderType, LOCAL_RESET, PEER_CERTIFICATE_DIGEST, ROUTE_METADATA, ROUTE_NAME,
+};
 use super::host::{FilterHook, with_lines};
 use crate::envoy::{EnvoyStream, SecretId, Span};
 
@@ -119,6 +121,12 @@ impl EnvoyStream for FilterHook {
     fn resume(&self) {
         // SAFETY: the pointer is that of a hook, the request was paused, and the hook ends with this call.
         unsafe { callbacks::continue_decoding(self.ptr()) };
+    }
+
+    fn reset(&self) {
+        let details = Buffer::of(b"bff:stream_ended");
+        // SAFETY: the pointer is that of a hook, the details are copied, and the hook ends with this call.
+        unsafe { callbacks::reset_stream(self.ptr(), LOCAL_RESET, details) };
     }
 
     fn reply(&self, reply: &LocalReply<'_>) {

@@ -16,8 +16,12 @@ const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1
 const SESSION: SessionId = SessionId([7; 32]);
 
 fn polling(cluster: &str) -> String {
+    polling_and_ending(cluster, "never")
+}
+
+fn polling_and_ending(cluster: &str, end_streams: &str) -> String {
     format!(
-        r#"{{"bff_token": {{"cookie_name_prefix": "example", "encryption_key": {{"inline": "{KEY}"}}, "demo": true,
+        r#"{{"end_streams": "{end_streams}", "bff_token": {{"cookie_name_prefix": "example", "encryption_key": {{"inline": "{KEY}"}}, "demo": true,
             "trusted_web_origins": ["https://www.example.com"], "cookie_hardening": "none",
             "ended_sessions": {{"cluster": "{cluster}", "poll_seconds": 3600}}}}}}"#
     )
@@ -30,10 +34,14 @@ fn now() -> u64 {
 
 /// A request with the cookie of the session.
 fn visit(worker: usize) -> Plan {
+    visit_of(SESSION, worker)
+}
+
+fn visit_of(session: SessionId, worker: usize) -> Plan {
     let sealer = Sealer::new(KeyRing::parse(KEY, true).unwrap().0, "example", false);
     let content = Content {
         value: b"token",
-        session: SESSION,
+        session,
         began_at: now() - 10,
         expires_at: now() + 3000,
     };
@@ -68,7 +76,7 @@ fn is_refused(envoy: &Envoy, place: &Place, worker: usize) -> bool {
             assert_eq!(response.get("cache-control"), Some("private"));
             false
         }
-        Outcome::Left => panic!("nobody has left"),
+        Outcome::Reset(_) | Outcome::Left => panic!("nobody has left"),
     }
 }
 
@@ -113,5 +121,65 @@ fn one_configuration_polls_for_all_and_the_next_one_when_it_has_ended() {
         assert!(is_refused(&envoy, &new, 0));
         places.push(new);
         envoy.exit(places);
+    }
+}
+
+#[test]
+fn open_streams_of_an_ended_session_are_reset_on_each_worker_and_no_others() {
+    for version in Version::ALL {
+        let cluster = format!("streams-{version:?}");
+        let ended = Arc::new(AtomicU64::new(0));
+        let has_ended = Arc::clone(&ended);
+        let envoy = Envoy::start(version, 2, move |_| match has_ended.load(Ordering::SeqCst) {
+            0 => CalloutPlan::Http(AT_ONCE, 200, EndedSessions::new(100, 0).to_json("0")),
+            _ => CalloutPlan::Http(AT_ONCE, 200, list()),
+        });
+        let place = |end_streams: &str| {
+            let configuration = polling_and_ending(&cluster, end_streams);
+            envoy.configure(&configuration).expect("a configuration")
+        };
+        let polls_first = place("never");
+        envoy.tick(&polls_first);
+        let (ending, keeping) = (place("session"), place("never"));
+        let open = |place: &Place, session: u8, worker: usize| {
+            let session = SessionId([session; 32]);
+            let upstream = Upstream::Never;
+            envoy.send(
+                place,
+                Plan {
+                    upstream,
+                    ..visit_of(session, worker)
+                },
+            )
+        };
+        let of_session: Vec<_> = (0..8).map(|number| open(&ending, 7, number % 2)).collect();
+        let of_another: Vec<_> = (0..2).map(|worker| open(&ending, 8, worker)).collect();
+        let kept = open(&keeping, 7, 0);
+        let gone = open(&ending, 7, 1);
+        gone.leave(0);
+        assert_left(&gone.outcome());
+        for place in [&ending, &keeping] {
+            envoy.tick(place);
+        }
+        envoy.wait_until_idle();
+        ended.store(1, Ordering::SeqCst);
+        // The next configuration polls at once.
+        drop(polls_first);
+        envoy.wait_until_idle();
+        for place in [&ending, &keeping].into_iter().cycle().take(6) {
+            envoy.tick(place);
+            envoy.wait_until_idle();
+        }
+        for request in &of_session {
+            match request.outcome() {
+                Outcome::Reset(details) => assert_eq!(details, "bff:stream_ended"),
+                other @ (Outcome::Forwarded(..) | Outcome::Replied(..) | Outcome::Left) => panic!("{other:?}"),
+            }
+        }
+        for request in of_another.iter().chain([&kept]) {
+            request.leave(0);
+            assert_left(&request.outcome());
+        }
+        envoy.exit(vec![ending, keeping]);
     }
 }

@@ -119,6 +119,7 @@ fn play(envoy: &Envoy, place: &Place, round: &Round, number: usize, token: &str)
         let killed = round.killed.lock().unwrap_or_else(PoisonError::into_inner);
         let was_killed = killed.iter().any(|killed| Arc::ptr_eq(killed, request));
         match outcome {
+            Outcome::Reset(_) => panic!("nothing ends streams"),
             Outcome::Left => assert!(was_killed, "it has left by itself"),
             Outcome::Replied(status, ..) => {
                 assert!(matches!(round.step, Step::SuccessorIsRefused), "{outcome:?}");

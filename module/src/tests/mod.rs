@@ -98,7 +98,7 @@ fn assert_forwarded(outcome: &Outcome, token: &str) {
             assert_eq!(head.get("x-sub"), Some(format!("user-of-{token}").as_str()));
             assert_eq!(head.get("authorization"), None);
         }
-        Outcome::Replied(..) | Outcome::Left => panic!("{outcome:?}"),
+        Outcome::Replied(..) | Outcome::Reset(_) | Outcome::Left => panic!("{outcome:?}"),
     }
 }
 
@@ -109,7 +109,7 @@ fn assert_refused(outcome: &Outcome, expected: u32) {
             assert_eq!(*status, expected, "{details}");
             assert_eq!(head.get("content-type"), Some("application/json"));
         }
-        Outcome::Forwarded(..) | Outcome::Left => panic!("{outcome:?}"),
+        Outcome::Forwarded(..) | Outcome::Reset(_) | Outcome::Left => panic!("{outcome:?}"),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::bff_token::{BffToken, RawBffToken};
+use super::end_streams::EndStreams;
 use super::error::ConfigError;
 use super::phantom_token::{PhantomToken, RawPhantomToken};
 use super::source::{Environment, Secrets};
@@ -16,6 +17,8 @@ pub struct Config {
     pub bff_token: Option<BffToken>,
     /// The introspection stage, if it is configured.
     pub phantom_token: Option<PhantomToken>,
+    /// Which open streams the gateway ends.
+    pub end_streams: EndStreams,
     /// Warnings for the log about keys that are accepted but should be replaced.
     pub warnings: Vec<KeyWarning>,
 }
@@ -48,9 +51,11 @@ impl Config {
         let mut warnings = Vec::new();
         let bff_token = raw.bff_token.map(|raw| raw.check(secrets, &mut warnings)).transpose()?;
         let phantom_token = raw.phantom_token.map(|raw| raw.check(secrets)).transpose()?;
+        let end_streams = raw.end_streams.check(bff_token.as_ref(), phantom_token.as_ref())?;
         Ok(Self {
             bff_token,
             phantom_token,
+            end_streams,
             warnings,
         })
     }
@@ -64,4 +69,8 @@ impl Config {
 pub(super) struct RawConfig {
     bff_token: Option<RawBffToken>,
     phantom_token: Option<RawPhantomToken>,
+    /// Whether streams that were forwarded end with their session (`session`), with their access token (`token`), or not at
+    /// all (`never`).
+    #[serde(default)]
+    end_streams: EndStreams,
 }

@@ -1,6 +1,7 @@
 //! The filter's configuration (`docs/CONTRACT.md`, section 3): JSON that is read once and validated as a whole.
 
 mod bff_token;
+mod end_streams;
 mod error;
 mod filter;
 mod phantom_token;
@@ -11,6 +12,7 @@ mod source;
 mod structural_error;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
+pub use end_streams::EndStreams;
 pub use error::ConfigError;
 pub use filter::Config;
 pub(crate) use phantom_token::MAX_CACHE_SECONDS;

@@ -111,7 +111,10 @@ pub fn classify(
     };
     let cached_until = now.saturating_add(allowed.min(stage.cache_seconds));
     IntrospectionOutcome::Introspected {
-        state: TokenState::Active(Arc::new(known.info)),
+        state: TokenState::Active(Arc::new(TokenInfo {
+            expires_at: known.expires_at,
+            ..known.info
+        })),
         expires_at: known.expires_at.unwrap_or(u64::MAX).min(cached_until),
     }
 }

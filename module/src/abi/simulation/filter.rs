@@ -203,6 +203,12 @@ impl Filter {
         }
     }
 
+    /// Resets the request, which was forwarded: it ends in here.
+    pub(super) fn reset(&self, details: String) {
+        assert_eq!(self.state().hook, Hook::Event, "a reset outside of an event");
+        self.end(Outcome::Reset(details));
+    }
+
     /// Ends the request.
     fn end(&self, outcome: Outcome) {
         if std::mem::replace(&mut self.state().has_ended, true) {

@@ -62,6 +62,8 @@ pub(crate) enum Outcome {
     Forwarded(Head, Head),
     /// It was answered by the module: status, headers, details.
     Replied(u32, Head, String),
+    /// It was forwarded, and the module has reset it, with these details.
+    Reset(String),
     /// Its client has left, or Envoy has exited.
     Left,
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 
 use super::super::callbacks::{
-    Buffer, ConfigPtr, FilterPtr, Header, HeaderType, LogLevel, ROUTE_METADATA, ROUTE_NAME, SUCCESS, SchedulerPtr,
+    Buffer, ConfigPtr, FilterPtr, Header, HeaderType, LOCAL_RESET, LogLevel, ROUTE_METADATA, ROUTE_NAME, SUCCESS,
+    SchedulerPtr,
 };
 use super::config::{self, Config};
 use super::dispatcher::{Name, assert_on};
@@ -114,6 +115,13 @@ symbols! {
         let filter = unsafe { Filter::at(filter) };
         assert_eq!(filter.state().hook, Hook::Event, "only what was paused is resumed");
         filter.resume();
+    }
+
+    fn http_filter_reset_stream(filter: FilterPtr, reason: u32, details: Buffer<'_>) {
+        assert_eq!(reason, LOCAL_RESET);
+        // SAFETY: see above.
+        let filter = unsafe { Filter::at(filter) };
+        filter.reset(text(details));
     }
 
     fn http_filter_get_attribute_string(filter: FilterPtr, attribute: u32, value: *mut Buffer<'_>) -> bool {

@@ -1,0 +1,199 @@
+//! The requests of this gateway that were forwarded and have not ended, at an entry point that ends streams (`end_streams`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::attributes::StreamId;
+use super::config::EndStreams;
+use super::newest_tokens::{NewestTokens, SessionNumber};
+use super::shared_cache::{SharedEntry, Slot};
+use super::shared_newest_tokens::SharedNewestTokens;
+use super::token_info::TokenInfo;
+use crate::cookie::seal::Opened;
+use crate::cookie::session_id::SessionId;
+use crate::session::ended_sessions::EndedSessions;
+
+/// How long a session may have no access token that is valid, in seconds, until its streams end (`session`).
+const GRACE_SECONDS: u64 = 60;
+
+/// What ends a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenStream {
+    /// The session of its cookie, and when it began, in seconds since 1970.
+    session: Option<(SessionId, u64)>,
+    /// When it ends, unless its session has a newer access token (`session`). In seconds since 1970.
+    ends_at: u64,
+}
+
+/// The open streams, and what is known of their sessions. Times are in seconds since 1970.
+pub(crate) struct OpenStreams {
+    mode: EndStreams,
+    streams: HashMap<StreamId, OpenStream>,
+    newest: Arc<NewestTokens>,
+    /// `None` if the newest tokens are shared themselves.
+    shared: Option<SharedNewestTokens>,
+    /// Access tokens that are new to this gateway, for the shared data.
+    unshared: Vec<(SessionNumber, u64)>,
+    /// The change of the list of ended sessions up to which no stream is of an ended session.
+    checked_change: u64,
+    /// No stream ends before.
+    next_end: u64,
+}
+
+impl OpenStreams {
+    pub(crate) fn new(mode: EndStreams, shared: Option<SharedNewestTokens>) -> Self {
+        Self {
+            mode,
+            streams: HashMap::new(),
+            newest: Arc::default(),
+            shared,
+            unshared: Vec::new(),
+            checked_change: 0,
+            next_end: u64::MAX,
+        }
+    }
+
+    /// Takes the newest tokens that several gateways share, which must not have open streams yet.
+    pub(crate) fn share(&mut self, newest: Arc<NewestTokens>) {
+        self.newest = newest;
+        self.shared = None;
+    }
+
+    /// Returns the number of open streams.
+    pub(crate) fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Learns of the access token in a cookie, which was `just_decrypted` or came before. Returns what ends the stream of its
+    /// request; `None` if nothing does.
+    pub(crate) fn of_cookie(&mut self, cookie: &Opened, just_decrypted: bool) -> Option<Box<OpenStream>> {
+        let session = cookie.session.map(|session| (session, cookie.began_at));
+        let ends_at = match (self.mode, session) {
+            (EndStreams::Never, _) | (EndStreams::Session, None) => return None,
+            (EndStreams::Token, _) => cookie.expires_at,
+            (EndStreams::Session, Some((session, _))) => {
+                let (number, _, _) = session.parts();
+                self.newest.saw(&number, cookie.expires_at);
+                if just_decrypted && self.shared.is_some() {
+                    self.unshared.push((number, cookie.expires_at));
+                }
+                cookie.expires_at.saturating_add(GRACE_SECONDS)
+            }
+        };
+        Some(Box::new(OpenStream { session, ends_at }))
+    }
+
+    /// Returns what ends the stream of a request with a bearer token; `None` if nothing does.
+    pub(crate) fn of_bearer(&self) -> Option<Box<OpenStream>> {
+        match self.mode {
+            EndStreams::Never | EndStreams::Session => None,
+            EndStreams::Token => Some(Box::new(OpenStream {
+                session: None,
+                ends_at: u64::MAX,
+            })),
+        }
+    }
+
+    /// Returns what ends a stream with this token.
+    pub(crate) fn with_token(&self, mut stream: Box<OpenStream>, token: &TokenInfo) -> Box<OpenStream> {
+        match self.mode {
+            EndStreams::Token => stream.ends_at = stream.ends_at.min(token.expires_at.unwrap_or(u64::MAX)),
+            // The cookie says how long its access token is valid.
+            EndStreams::Never | EndStreams::Session => {}
+        }
+        stream
+    }
+
+    /// Adds a request that is forwarded.
+    pub(crate) fn open(&mut self, id: StreamId, stream: OpenStream) {
+        if let Some(number) = self.number(&stream) {
+            self.newest.open(number, stream.ends_at.saturating_sub(GRACE_SECONDS));
+        }
+        self.next_end = self.next_end.min(stream.ends_at);
+        if let Some(previous) = self.streams.insert(id, stream) {
+            self.forget(&previous);
+        }
+    }
+
+    /// Removes a request, which may not be here.
+    pub(crate) fn close(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.remove(&id) {
+            self.forget(&stream);
+        }
+    }
+
+    /// Removes the streams that end, and returns them.
+    pub(crate) fn take_ended(&mut self, list: &EndedSessions, now: u64) -> Vec<StreamId> {
+        if self.streams.is_empty() || (list.changes() == self.checked_change && now < self.next_end) {
+            return Vec::new();
+        }
+        let mut next_end = u64::MAX;
+        let mut ended = Vec::new();
+        for (id, stream) in &mut self.streams {
+            if stream.ends_at <= now
+                && self.mode == EndStreams::Session
+                && let Some((session, _)) = stream.session
+                && let Some(expires_at) = self.newest.expiry(&session.parts().0)
+            {
+                stream.ends_at = expires_at.saturating_add(GRACE_SECONDS);
+            }
+            let is_over = |(session, began_at): &(SessionId, u64)| list.contains(session, *began_at);
+            if stream.ends_at <= now || stream.session.as_ref().is_some_and(is_over) {
+                ended.push(*id);
+            } else {
+                next_end = next_end.min(stream.ends_at);
+            }
+        }
+        self.checked_change = list.changes();
+        self.next_end = next_end;
+        for id in &ended {
+            self.close(*id);
+        }
+        ended
+    }
+
+    /// Returns the sessions whose streams would end now, with the slots of the shared data which may know a newer access token.
+    pub(crate) fn doubtful(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
+        let Some(shared) = self.shared.as_ref().filter(|_| self.next_end <= now) else {
+            return Vec::new();
+        };
+        let is_due = |stream: &&OpenStream| stream.ends_at <= now;
+        let due = self.streams.values().filter(is_due);
+        due.filter_map(|stream| self.number(stream))
+            .map(|number| (number, shared.slots(&number)))
+            .collect()
+    }
+
+    /// Learns of an access token from a value of the shared data, if it has one.
+    pub(crate) fn learn_shared(&self, session: &SessionNumber, slot: Slot, value: &[u8], now: u64) {
+        let found = self
+            .shared
+            .as_ref()
+            .and_then(|shared| shared.find(session, slot, value, now));
+        if let Some(valid_until) = found {
+            self.newest.saw(session, valid_until.saturating_sub(GRACE_SECONDS));
+        }
+    }
+
+    /// Takes the entries that are due for the shared data.
+    pub(crate) fn take_unshared(&mut self, now: u64) -> Vec<SharedEntry> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let entry =
+            |(number, expires_at): (_, u64)| shared.entry(&number, expires_at.saturating_add(GRACE_SECONDS), now);
+        self.unshared.drain(..).map(entry).collect()
+    }
+
+    /// Returns the session of a stream whose end depends on the newest access token.
+    fn number(&self, stream: &OpenStream) -> Option<SessionNumber> {
+        match self.mode {
+            EndStreams::Session => stream.session.map(|(session, _)| session.parts().0),
+            EndStreams::Never | EndStreams::Token => None,
+        }
+    }
+
+    fn forget(&self, stream: &OpenStream) {
+        if let Some(number) = self.number(stream) {
+            self.newest.close(&number);
+        }
+    }
+}
