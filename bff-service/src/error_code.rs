@@ -41,6 +41,8 @@ pub enum ErrorCode {
     SessionExpired,
     /// The authorization server requires the user to sign in.
     LoginRequired,
+    /// The user has not authenticated as the login required (RFC 9470, section 3).
+    InsufficientUserAuthentication,
     /// The session is bound to a device, and the request lacks the proof of its key.
     DeviceBindingRequired,
     /// The browser must sign the challenge of the response with the device's key.
@@ -74,6 +76,7 @@ impl ErrorCode {
             | Self::TokenExpired
             | Self::SessionExpired
             | Self::LoginRequired
+            | Self::InsufficientUserAuthentication
             | Self::DeviceBindingRequired
             | Self::DeviceChallenge
             | Self::Prefetch
@@ -124,6 +127,7 @@ impl ErrorCode {
             Self::TokenExpired => (401, "token_expired", "The access token has expired"),
             Self::SessionExpired => (401, "session_expired", "The session has expired"),
             Self::LoginRequired => (401, "login_required", "The user has to sign in"),
+            Self::InsufficientUserAuthentication => Shared::InsufficientUserAuthentication.row(),
             Self::DeviceBindingRequired => Shared::DeviceBindingRequired.row(),
             Self::DeviceChallenge => (403, "device_challenge", "The browser has to sign the challenge"),
             Self::Prefetch => (503, "prefetch_refused", "This endpoint must not be prefetched"),
@@ -152,6 +156,11 @@ mod tests {
             (R::TokenExpired, 401, "token_expired"),
             (R::SessionExpired, 401, "session_expired"),
             (R::LoginRequired, 401, "login_required"),
+            (
+                R::InsufficientUserAuthentication,
+                401,
+                "insufficient_user_authentication",
+            ),
             (R::DeviceBindingRequired, 401, "device_binding_required"),
             (R::DeviceChallenge, 403, "device_challenge"),
             (R::NotFound, 404, "not_found"),

@@ -1,6 +1,16 @@
 //! The body of every error response of the gateway and the service.
 
+use serde_json::{Map, Value};
+
 /// Returns `{"code":…,"message":…}`.
 pub fn error_body(code: &str, message: &str) -> String {
-    serde_json::json!({"code": code, "message": message}).to_string()
+    Value::Object(error_members(code, message)).to_string()
+}
+
+/// Returns the members `code` and `message`, to which an error may add its own.
+pub fn error_members(code: &str, message: &str) -> Map<String, Value> {
+    [("code", code), ("message", message)]
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect()
 }

@@ -64,9 +64,17 @@ fn signed_claims(token: &[u8], is_accepted: impl FnOnce(Option<&str>) -> bool) -
 /// # Errors
 /// It is not a number, is negative or is out of range.
 pub fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, NotANumericDate> {
-    match claims.get("exp").and_then(Value::as_u64) {
+    whole_date(claims, "exp")
+}
+
+/// Returns a time claim in whole seconds since 1970; `None` if it is missing.
+///
+/// # Errors
+/// It is not a number, is negative or is out of range.
+pub fn whole_date(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, NotANumericDate> {
+    match claims.get(name).and_then(Value::as_u64) {
         Some(seconds) => Ok(Some(seconds)),
-        None => numeric_date(claims, "exp")?
+        None => numeric_date(claims, name)?
             .map(|seconds| whole_seconds(seconds).ok_or(NotANumericDate))
             .transpose(),
     }

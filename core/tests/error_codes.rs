@@ -15,6 +15,11 @@ fn every_rejection_of_the_gateway_has_the_status_and_code_of_the_contract() {
         (G::DeviceBindingRequired, 401, "device_binding_required"),
         (G::BearerUnauthorized, 401, "unauthorized"),
         (G::Forbidden, 403, "forbidden"),
+        (
+            G::InsufficientUserAuthentication,
+            401,
+            "insufficient_user_authentication",
+        ),
         (G::ServerError, 500, "server_error"),
         (G::NotReady, 503, "server_error"),
         (G::AuthorizationServerError, 502, "authorization_server_error"),

@@ -31,7 +31,7 @@ impl RejectionTexts {
         Self {
             status: rejection.code.status(),
             challenge: rejection.challenge(),
-            body: rejection.code.body(),
+            body: rejection.body(),
             details: rejection.details,
         }
     }

@@ -72,7 +72,9 @@ impl Corpus {
     pub fn new(system: &System) -> Self {
         let seals = Seals::of(system, "example");
         let session = |number: u8| {
-            let kind = ["good", "good", "good", "gone", "bound", "old", "failing", "reset"][usize::from(number % 8)];
+            let kind = [
+                "good", "good", "good", "weak", "stale", "gone", "bound", "old", "failing", "reset",
+            ][usize::from(number % 10)];
             let id = SessionId([number; 32]);
             let token = seals.seal_in(
                 binding(number),
@@ -92,9 +94,9 @@ impl Corpus {
     }
 
     fn token(&mut self) -> String {
-        let kind = *self
-            .random
-            .pick(&["good", "good", "gone", "bound", "old", "failing", "reset"]);
+        let kind = *self.random.pick(&[
+            "good", "good", "weak", "stale", "gone", "bound", "old", "failing", "reset",
+        ]);
         format!("{kind}-{}", self.random.below(40))
     }
 

@@ -191,6 +191,11 @@ fn with_route_metadata(options: &mut Options, metadata: &str) {
     options.envoy_changes.extend(changes);
 }
 
+/// The challenge of a route with all requirements on the user's authentication.
+const STEP_UP: &str = "Bearer realm=\"api\", error=\"insufficient_user_authentication\", \
+    error_description=\"The user must authenticate again, or with more factors, for this request\", \
+    acr_values=\"gold silver\", max_age=\"3600\"";
+
 #[test]
 fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
     for (metadata, status, challenge) in [
@@ -206,6 +211,20 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
             401,
             Some("Bearer realm=\"api\", error=\"invalid_token\""),
         ),
+        ("max_auth_age: \"3600\"", 200, None),
+        (
+            "required_acr: \"gold urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport\"",
+            200,
+            None,
+        ),
+        (
+            "required_acr: \"gold silver\", max_auth_age: \"3600\"",
+            401,
+            Some(STEP_UP),
+        ),
+        ("required_scopes: \"data\", max_auth_age: 3600", 500, None),
+        ("required_scopes: \"data\", required_acr: \"\"", 500, None),
+        ("required_scopes: \"data\", required_acr: [gold]", 500, None),
         // A route without the metadata is closed, and so is one whose metadata has another type than string.
         ("", 500, None),
         ("required_scopes: \"data\", required_audience: 123456789", 500, None),

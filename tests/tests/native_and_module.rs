@@ -2,6 +2,7 @@
 //! decisions: forwarded with the same changes, or refused with the same response.
 
 use std::net::TcpStream;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bff_core::gateway::Gateway;
@@ -16,11 +17,19 @@ use bff_tests::request_corpus::{Corpus, Sent};
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection, jwt};
 use bff_tests::setup::start_envoy;
 use bff_tests::user_agent::CSRF_HEADER;
-use demo_system::System;
+use demo_system::{Options, System};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 
 const REQUESTS: usize = 20_000;
+
+/// When the users of tokens that are not stale have signed in, in seconds since 1970.
+static SIGNED_IN_AT: LazyLock<u64> = LazyLock::new(now);
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("after 1970").as_secs()
+}
 
 struct NoRoute;
 
@@ -38,7 +47,9 @@ impl RequestAttributes for NoRoute {
 fn script(token: &str) -> Scripted {
     let expires = 4_000_000_000_u64;
     match token.split('-').next().unwrap_or_default() {
-        "good" => Scripted::Active(json!({"sub": token, "exp": expires})),
+        "good" => Scripted::Active(json!({"sub": token, "acr": "gold", "auth_time": *SIGNED_IN_AT, "exp": expires})),
+        "weak" => Scripted::Active(json!({"sub": token, "acr": "bronze", "auth_time": *SIGNED_IN_AT, "exp": expires})),
+        "stale" => Scripted::Active(json!({"sub": token, "acr": "gold", "auth_time": 5, "exp": expires})),
         "bound" => Scripted::Active(json!({"exp": expires, "cnf": {"x5t#S256": "A".repeat(43)}})),
         "old" => Scripted::Active(json!({"exp": 1})),
         "claims" => Scripted::Json(json!({"active": true, "exp": expires})),
@@ -87,10 +98,7 @@ fn shown(value: &[u8]) -> String {
 
 /// The native gateway, with the plugin configuration that Envoy has.
 fn native(gateway: &mut Gateway, sent: &Sent) -> End {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
+    let now = now();
     let seen = sent.seen();
     let effect = gateway.on_request(1, &head_of(&seen), &NoRoute, now);
     let mut effects = Vec::from_iter(effect.or_else(|| gateway.introspect(1, Duration::from_secs(now))));
@@ -120,7 +128,7 @@ fn native(gateway: &mut Gateway, sent: &Sent) -> End {
         Decision::Reject(rejection) => End::Refused {
             status: rejection.code.status(),
             challenge: rejection.challenge(),
-            body: rejection.code.body(),
+            body: rejection.body(),
         },
     }
 }
@@ -158,6 +166,20 @@ impl Module {
     }
 }
 
+/// Each entry point requires something of the user's authentication.
+fn require_authentication(options: &mut Options) {
+    let web = "\"token_cache_entries\": 10000";
+    let default = "\"jwt_access_tokens\": \"introspect\"\n                              }\n                            }\n\n                  - name: envoy.filters.http.router";
+    let required = "\"required_acr\": [\"silver\", \"gold\"]";
+    let changes = [
+        (web, format!("{web}, {required}, \"max_auth_age\": 86400")),
+        (default, format!("{required}, {default}")),
+    ];
+    options
+        .envoy_changes
+        .extend(changes.map(|(find, with)| (find.to_owned(), with)));
+}
+
 /// The plugin configurations in Envoy's file, in its order.
 fn plugin_configurations(system: &System) -> Vec<Value> {
     let yaml = std::fs::read_to_string(system.directory().join("envoy.yaml")).expect("Envoy's configuration");
@@ -187,7 +209,8 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
     let (_api, api_address) = EchoingApi::start();
     // One worker, like the one native gateway: earlier requests determine what is cached.
     let test = start_envoy(server_address, api_address, |options| {
-        options.envoy_concurrency = Some(1)
+        options.envoy_concurrency = Some(1);
+        require_authentication(options);
     });
     let system = &test.system;
     let configurations = plugin_configurations(system);
@@ -198,6 +221,7 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
     };
     let mut corpus = Corpus::new(system);
     let (mut forwarded, mut refused) = ([0; 2], std::collections::BTreeMap::new());
+    let mut weak = [0; 2];
     for number in 0..REQUESTS {
         let entry_point = usize::from(number % 4 == 3);
         let sent = match entry_point {
@@ -218,12 +242,16 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
         );
         match found {
             End::Forwarded(_) => forwarded[entry_point] += 1,
-            End::Refused { status, .. } => *refused.entry(status).or_insert(0) += 1,
+            End::Refused { status, body, .. } => {
+                *refused.entry(status).or_insert(0) += 1;
+                weak[entry_point] += usize::from(body.contains("insufficient_user_authentication"));
+            }
         }
     }
-    println!("forwarded {forwarded:?}, refused {refused:?}");
+    println!("forwarded {forwarded:?}, refused {refused:?}, with insufficient authentication {weak:?}");
     // A corpus of which everything is refused would compare little.
     assert!(forwarded.iter().all(|count| *count > REQUESTS / 100), "{forwarded:?}");
+    assert!(weak.iter().all(|count| *count > REQUESTS / 1000), "{weak:?}");
     for status in [401, 502] {
         assert!(refused.contains_key(&status), "{refused:?}");
     }

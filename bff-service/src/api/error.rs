@@ -222,6 +222,8 @@ impl From<OAuthError> for ApiError {
     fn from(error: OAuthError) -> ApiError {
         let failure = ApiError::new(code_of(&error, code_of_rejection), error.to_string());
         match &error {
+            // It is a valid one of a user who has not authenticated as required.
+            OAuthError::InvalidIdToken(error) if error.is_of_authentication() => failure,
             OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
             OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
             OAuthError::Unavailable(_)
@@ -239,6 +241,7 @@ impl From<OAuthError> for ApiError {
 fn code_of(error: &OAuthError, code_of_response: impl FnOnce(&ErrorResponse) -> ErrorCode) -> ErrorCode {
     match error {
         OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
+        OAuthError::InvalidIdToken(error) if error.is_of_authentication() => ErrorCode::InsufficientUserAuthentication,
         OAuthError::Rejected(error_response) => code_of_response(error_response),
         OAuthError::TokenExpired => ErrorCode::TokenExpired,
         OAuthError::InvalidIdToken(_)

@@ -98,5 +98,44 @@ fn reject(rejection: &Rejection) -> HttpResponse {
     if let Some(challenge) = rejection.challenge() {
         response.insert_header((WWW_AUTHENTICATE, challenge));
     }
-    response.body(rejection.code.body())
+    response.body(rejection.body())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use bff_core::gateway::authentication::AuthenticationRequirement;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_step_up_of_authorize_is_as_the_filters() {
+        let rejection = Rejection {
+            bearer_error: Some("insufficient_user_authentication"),
+            authentication: Some(Box::new(AuthenticationRequirement {
+                acr_values: vec!["gold".to_owned(), "silver".to_owned()],
+                max_age: Some(300),
+            })),
+            ..Rejection::new(ErrorCode::InsufficientUserAuthentication, "test")
+        };
+        let response = reject(&rejection);
+        assert_eq!(response.status(), 401);
+        let challenge = response
+            .headers()
+            .get(WWW_AUTHENTICATE)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            challenge.ends_with(r#"acr_values="gold silver", max_age="300""#),
+            "{challenge}"
+        );
+        let body: Value = serde_json::from_slice(&to_bytes(response.into_body()).await.unwrap()).unwrap();
+        assert_eq!(
+            (&body["acr_values"], &body["max_age"]),
+            (&json!("gold silver"), &json!(300))
+        );
+    }
 }

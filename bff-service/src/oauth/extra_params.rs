@@ -52,6 +52,19 @@ pub struct IdTokenRequirements {
     pub acr: Option<Vec<String>>,
 }
 
+impl IdTokenRequirements {
+    /// Adds that `acr` must be one of the requested `acr_values`, if these parameters have any. By itself, `acr_values` is only
+    /// a wish (OpenID Connect Core 1.0, section 3.1.2.1). An essential `acr` in `claims` takes precedence.
+    pub fn with_essential_acr_values(self, extra: &[(String, String)]) -> Self {
+        let requested = extra.iter().find(|(key, _)| key == "acr_values");
+        let values = requested.map(|(_, values)| values.split_ascii_whitespace().map(str::to_owned).collect());
+        Self {
+            acr: self.acr.or(values),
+            ..self
+        }
+    }
+}
+
 /// Checks the parameters of a page, and returns their requirements for the ID token. `allowed` is
 /// `client.allowed_extra_params`.
 ///
@@ -182,6 +195,27 @@ mod tests {
                 "{value:?}"
             );
         }
+    }
+
+    #[test]
+    fn acr_values_are_a_wish_unless_they_are_made_essential() {
+        let extra = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let allowed = ["acr_values".to_owned(), "claims".to_owned()];
+        let wish = [extra("acr_values", "gold  silver")];
+        let checked = check(&wish, &allowed).unwrap();
+        assert_eq!(checked.acr, None);
+        let essential = checked.with_essential_acr_values(&wish);
+        assert_eq!(essential.acr, Some(vec!["gold".to_owned(), "silver".to_owned()]));
+        assert_eq!(IdTokenRequirements::default().with_essential_acr_values(&[]).acr, None);
+        let both = [
+            wish[0].clone(),
+            extra("claims", r#"{"id_token":{"acr":{"essential":true,"value":"gold"}}}"#),
+        ];
+        let checked = check(&both, &allowed).unwrap();
+        assert_eq!(
+            checked.with_essential_acr_values(&both).acr,
+            Some(vec!["gold".to_owned()])
+        );
     }
 
     #[test]

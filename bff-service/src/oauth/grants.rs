@@ -139,13 +139,24 @@ impl OAuthClient {
         Ok(tokens)
     }
 
-    /// Validates a token response. Tokens that are not accepted are revoked.
+    /// Validates a token response. Tokens that are not accepted are revoked, unless only the user's authentication is not
+    /// accepted: the browser may have a session of the same grant, which such a revocation would end.
     async fn accept_or_revoke(&self, response: TokenResponse, flow: Flow<'_>) -> Result<TokenSet, OAuthError> {
         let secret = |token: &str| Zeroizing::new(token.to_owned());
         let refresh_token = oauth2::TokenResponse::refresh_token(&response).map(|token| secret(token.secret()));
         let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
         let accepted = self.accept(response, flow).await;
-        if accepted.is_err() {
+        let is_step_up = |error: &OAuthError| match error {
+            OAuthError::InvalidIdToken(error) => matches!(flow, Flow::Login { .. }) && error.is_of_authentication(),
+            OAuthError::Unavailable(_)
+            | OAuthError::Rejected(_)
+            | OAuthError::TokenExpired
+            | OAuthError::AuthorizationResponse(_)
+            | OAuthError::LogoutToken(_)
+            | OAuthError::ExtraParam(_)
+            | OAuthError::Internal(_) => false,
+        };
+        if accepted.as_ref().is_err_and(|error| !is_step_up(error)) {
             // Within the exchange, so that a shutdown waits for it.
             self.revoke(refresh_token, Some(access_token)).await;
         }

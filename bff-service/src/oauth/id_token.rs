@@ -77,6 +77,23 @@ pub enum IdTokenError {
     Changed(&'static str),
 }
 
+impl IdTokenError {
+    /// Whether the ID token of a login is valid but for the user's authentication, which is not as the login required.
+    pub fn is_of_authentication(&self) -> bool {
+        match self {
+            IdTokenError::TooLongAgo | IdTokenError::AuthenticationContext => true,
+            // Both are validated last, and only if the login requires them.
+            IdTokenError::Jwt(JwtError::Claim(ClaimError(name))) => ["acr", "auth_time"].contains(name),
+            IdTokenError::Jwt(_)
+            | IdTokenError::Missing
+            | IdTokenError::AuthorizedParty
+            | IdTokenError::Nonce
+            | IdTokenError::AccessTokenHash
+            | IdTokenError::Changed(_) => false,
+        }
+    }
+}
+
 impl From<ClaimError> for IdTokenError {
     fn from(error: ClaimError) -> IdTokenError {
         IdTokenError::Jwt(error.into())

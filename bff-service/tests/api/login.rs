@@ -215,7 +215,10 @@ fn an_authentication_older_than_max_age_is_refused() {
     let url = response.json()["authorizationRequestUrl"].as_str().unwrap().to_owned();
     assert_eq!(query_of(&url)["max_age"], "60");
     let page_url = app.authorization_server.sign_in(&url, "alice");
-    assert_eq!(browser.load_page(page_url.as_str()).outcome(), "400 invalid_request");
+    assert_eq!(
+        browser.load_page(page_url.as_str()).outcome(),
+        "401 insufficient_user_authentication"
+    );
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod requests;
 mod rotation;
 mod sealed_kinds;
 mod secrecy;
+mod step_up;
 mod support;
 mod too_long_tokens;
 mod transport;

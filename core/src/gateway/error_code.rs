@@ -16,6 +16,8 @@ pub enum ErrorCode {
     BearerUnauthorized,
     /// The access token lacks a required scope.
     Forbidden,
+    /// The user has not authenticated as required, or too long ago (RFC 9470, section 3).
+    InsufficientUserAuthentication,
     /// An error of the gateway or of its configuration.
     ServerError,
     /// A secret of the gateway has not arrived yet.
@@ -28,12 +30,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All error codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::MalformedCredentials,
         Self::Unauthorized,
         Self::DeviceBindingRequired,
         Self::BearerUnauthorized,
         Self::Forbidden,
+        Self::InsufficientUserAuthentication,
         Self::ServerError,
         Self::NotReady,
         Self::AuthorizationServerError,
@@ -78,6 +81,11 @@ impl ErrorCode {
                 "The session is bound to a device, and the request does not prove the device's key",
             ),
             Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
+            Self::InsufficientUserAuthentication => (
+                401,
+                "insufficient_user_authentication",
+                "The user must authenticate again, or with more factors, for this request",
+            ),
             Self::ServerError => (500, "server_error", PROBLEM),
             Self::NotReady => (503, "server_error", PROBLEM),
             Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),

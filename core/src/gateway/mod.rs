@@ -4,6 +4,7 @@
 //! request gets exactly one [`Decision`], and is paused until then.
 
 pub mod attributes;
+pub mod authentication;
 mod bearer;
 mod bounded_lru;
 pub mod cache_key;
@@ -217,7 +218,9 @@ impl Gateway {
             Credential::Cookie(found) => {
                 if let Some(info) = &found.token {
                     self.counters.add(Counter::CacheHit);
-                    return decide(request.with_active_token(stage, streams, info, || attributes.peer_certificate()));
+                    return decide(
+                        request.with_active_token(stage, streams, info, now, || attributes.peer_certificate()),
+                    );
                 }
                 &found.cookie.content.value
             }
@@ -229,7 +232,7 @@ impl Gateway {
                 if let Credential::Cookie(found) = &credential {
                     self.cookies.put_token(found, &info, until);
                 }
-                decide(request.with_active_token(stage, streams, &info, || attributes.peer_certificate()))
+                decide(request.with_active_token(stage, streams, &info, now, || attributes.peer_certificate()))
             }
             Lookup::Invalid(details) => decide(request.with_invalid_token(details)),
             Lookup::Inactive(reason) => {

@@ -40,18 +40,20 @@ pub(crate) struct Waiting {
 }
 
 impl PendingRequest {
-    /// Returns the decision if the token is active: the request is forwarded if the token is sufficient.
+    /// Returns the decision if the token is active: the request is forwarded if the token is sufficient at the time `now`, in
+    /// seconds since 1970.
     pub(crate) fn with_active_token(
         self,
         stage: Option<&PhantomToken>,
         streams: &OpenStreams,
         token: &Arc<TokenInfo>,
+        now: u64,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
     ) -> Decision {
         let may_be_ended = self.open.is_some();
         let entry_point = stage.map(|stage| &stage.requirement);
         let requirements = entry_point.into_iter().chain(&self.route);
-        match token.check(self.source, requirements, certificate) {
+        match token.check(self.source, requirements, now, certificate) {
             Ok(()) => Decision::Forward(Forward {
                 open: self.open.map(|open| streams.with_token(open, token)),
                 mutations: self.mutations.with_token(Arc::clone(token)),

@@ -1,35 +1,46 @@
 //! What an entry point or a route requires of an access token.
 
 use super::attributes::RequestAttributes;
+use super::authentication::AuthenticationRequirement;
 use super::error_code::ErrorCode;
 use super::rejection::Rejection;
 
-/// Required scopes and audience.
+/// Required scopes, audience and authentication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirement {
     /// Scopes that the token must have.
     pub scopes: Vec<String>,
     /// Audience that the token must have.
     pub audience: Option<String>,
+    /// How and when the user must have authenticated; `None`: however, and whenever.
+    pub authentication: Option<Box<AuthenticationRequirement>>,
 }
 
 impl Requirement {
-    /// Reads `required_scopes` and `required_audience` from the route metadata in a namespace.
+    /// Reads `required_scopes`, `required_audience`, `required_acr` and `max_auth_age` from the route metadata in a namespace.
     pub(crate) fn of_route(namespace: &str, attributes: &dyn RequestAttributes) -> Result<Self, Rejection> {
-        let (scopes, audience) = (
-            attributes.route_metadata(namespace, "required_scopes"),
-            attributes.route_metadata(namespace, "required_audience"),
-        );
-        Self::parse(scopes.as_deref(), audience.as_deref()).ok_or(Rejection::new(
+        let read = |name| attributes.route_metadata(namespace, name);
+        let (scopes, audience) = (read("required_scopes"), read("required_audience"));
+        let (acr_values, max_age) = (read("required_acr"), read("max_auth_age"));
+        let authentication =
+            AuthenticationRequirement::parse(acr_values.as_deref(), max_age.as_deref()).ok_or(Rejection::new(
+                ErrorCode::ServerError,
+                "route metadata has an invalid required_acr or max_auth_age",
+            ))?;
+        Self::parse(scopes.as_deref(), audience.as_deref(), authentication.boxed()).ok_or(Rejection::new(
             ErrorCode::ServerError,
             "route metadata has no valid required_scopes or required_audience",
         ))
     }
 
-    /// Parses space-separated scopes and an audience. `None`: both are missing, or one is malformed (such as an
+    /// Parses space-separated scopes and an audience. `None`: nothing is required at all, or one is malformed (such as an
     /// unquoted number, a list or an empty audience), which must not count as no requirement.
-    fn parse(scopes: Option<&[u8]>, audience: Option<&[u8]>) -> Option<Self> {
-        if scopes.is_none() && audience.is_none() {
+    fn parse(
+        scopes: Option<&[u8]>,
+        audience: Option<&[u8]>,
+        authentication: Option<Box<AuthenticationRequirement>>,
+    ) -> Option<Self> {
+        if scopes.is_none() && audience.is_none() && authentication.is_none() {
             return None;
         }
         let scopes: Vec<String> = std::str::from_utf8(scopes.unwrap_or_default())
@@ -42,10 +53,11 @@ impl Requirement {
             Some(audience) if audience.is_empty() || audience.chars().any(char::is_control) => return None,
             audience => audience.map(str::to_owned),
         };
-        scopes
-            .iter()
-            .all(|scope| is_scope(scope))
-            .then_some(Self { scopes, audience })
+        scopes.iter().all(|scope| is_scope(scope)).then_some(Self {
+            scopes,
+            audience,
+            authentication,
+        })
     }
 }
 
@@ -53,6 +65,15 @@ impl Requirement {
 pub(crate) fn is_scope(scope: &str) -> bool {
     let is_legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     !scope.is_empty() && scope.bytes().all(is_legal)
+}
+
+/// Returns what all requirements together require of the user's authentication; `None` if no `acr` meets all of them.
+pub(crate) fn all_authentication<'a>(
+    requirements: impl Iterator<Item = &'a Requirement>,
+) -> Option<AuthenticationRequirement> {
+    let mut required = requirements.filter_map(|requirement| requirement.authentication.as_deref());
+    // Of several acceptable values, the order of the last requirement counts: the route's.
+    required.try_fold(AuthenticationRequirement::NONE, |all, last| last.and(&all))
 }
 
 /// Returns all required scopes without duplicates.

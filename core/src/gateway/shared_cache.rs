@@ -78,7 +78,7 @@ impl SharedCache {
             hash.update(stage.client_secret.as_bytes());
             Zeroizing::new(hash.finalize().into())
         };
-        let keys = ["encryption", "nonces"].map(|of| derive(&format!("bff introspection cache 2: {of}")));
+        let keys = ["encryption", "nonces"].map(|of| derive(&format!("bff introspection cache: {of}")));
         Self::with_keys("introspection", keys, stage.shared_cache_bytes)
     }
 

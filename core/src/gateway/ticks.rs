@@ -24,7 +24,7 @@ impl Gateway {
         let abandoned = self.memory().map(|memory| memory.take_abandoned());
         for stream in abandoned.unwrap_or_default() {
             let outcome = Arc::clone(&outcome);
-            let decided = self.decide(stream, &outcome);
+            let decided = self.decide(stream, &outcome, now);
             effects.push(decided.unwrap_or(Effect::Run(Command::Share { stream, outcome })));
         }
         effects

@@ -1,13 +1,17 @@
 //! Information about a token as bytes, for the shared cache.
 //!
-//! The kind of the binding (1 byte), and the thumbprint of a certificate (32). The expiry (8 bytes, in seconds since 1970; 0 if
-//! it is not known). Then the headers, the scopes and the audiences: of each list the number of its strings, and of each string its length before it (4 bytes, big-endian). A header is two
-//! strings: name and value.
+//! The format (1 byte). The kind of the binding (1 byte), and the thumbprint of a certificate (32). When the user authenticated
+//! and when the token expires: of each whether it is known (1 byte), and the seconds since 1970 (8 bytes, big-endian). Then
+//! the headers, the scopes, the audiences and `acr`: of each list the number of its strings, and of each string its length
+//! before it (4 bytes, big-endian). A header is two strings: name and value. A list with `acr` has one string or none.
 
 use zeroize::Zeroizing;
 
+use super::authentication::Authentication;
 use super::token_info::{Binding, TokenInfo};
 
+/// The format without the user's authentication began with the kind of the binding: no format has its numbers.
+const FORMAT: u8 = 3;
 const UNBOUND: u8 = 0;
 const BOUND_TO_CERTIFICATE: u8 = 1;
 const BOUND_TO_OTHER: u8 = 2;
@@ -15,6 +19,7 @@ const BOUND_TO_OTHER: u8 = 2;
 /// Returns the bytes; `None` if something is too long.
 pub(crate) fn encode(info: &TokenInfo) -> Option<Zeroizing<Vec<u8>>> {
     let mut out = Zeroizing::new(Vec::with_capacity(info.size()));
+    out.push(FORMAT);
     match &info.binding {
         Binding::None => out.push(UNBOUND),
         Binding::Certificate(thumbprint) => {
@@ -23,8 +28,10 @@ pub(crate) fn encode(info: &TokenInfo) -> Option<Zeroizing<Vec<u8>>> {
         }
         Binding::Other => out.push(BOUND_TO_OTHER),
     }
-    // A token that expires in 1970 is not stored.
-    out.extend_from_slice(&info.expires_at.unwrap_or_default().to_be_bytes());
+    for time in [info.authentication.time, info.expires_at] {
+        out.push(u8::from(time.is_some()));
+        out.extend_from_slice(&time.unwrap_or_default().to_be_bytes());
+    }
     let headers = info
         .headers
         .iter()
@@ -32,6 +39,7 @@ pub(crate) fn encode(info: &TokenInfo) -> Option<Zeroizing<Vec<u8>>> {
     list(&mut out, headers.collect())?;
     list(&mut out, info.scopes.iter().map(String::as_bytes).collect())?;
     list(&mut out, info.audiences.iter().map(String::as_bytes).collect())?;
+    list(&mut out, info.authentication.acr.iter().map(String::as_bytes).collect())?;
     Some(out)
 }
 
@@ -47,7 +55,7 @@ fn list(out: &mut Vec<u8>, strings: Vec<&[u8]>) -> Option<()> {
 
 /// Reads what [`encode`] has written; `None` for anything else.
 pub(crate) fn decode(bytes: &[u8]) -> Option<TokenInfo> {
-    let (kind, rest) = bytes.split_first()?;
+    let (kind, rest) = bytes.strip_prefix(&[FORMAT])?.split_first()?;
     let (binding, rest) = match *kind {
         UNBOUND => (Binding::None, rest),
         BOUND_TO_CERTIFICATE => {
@@ -58,7 +66,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<TokenInfo> {
         _ => return None,
     };
     let mut reader = Reader(rest);
-    let expires_at = reader.optional_time()?;
+    let (authenticated_at, expires_at) = (reader.time()?, reader.time()?);
     let headers = reader.list()?;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     let info = TokenInfo {
@@ -72,6 +80,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<TokenInfo> {
         scopes: reader.list()?.into_iter().map(text).collect::<Option<_>>()?,
         audiences: reader.list()?.into_iter().map(text).collect::<Option<_>>()?,
         binding,
+        authentication: Authentication {
+            acr: match reader.list()?.as_slice() {
+                [] => None,
+                [acr] => Some(text(acr)?),
+                _ => return None,
+            },
+            time: authenticated_at,
+        },
         expires_at,
     };
     (reader.0.is_empty() && headers.len().is_multiple_of(2)).then_some(info)
@@ -86,11 +102,16 @@ impl<'a> Reader<'a> {
         usize::try_from(u32::from_be_bytes(*number)).ok()
     }
 
-    /// Returns a time; `Some(None)` for 0.
-    fn optional_time(&mut self) -> Option<Option<u64>> {
-        let (time, rest) = self.0.split_first_chunk()?;
+    /// Reads a time that may be unknown.
+    fn time(&mut self) -> Option<Option<u64>> {
+        let (is_known, rest) = self.0.split_first()?;
+        let (seconds, rest) = rest.split_first_chunk()?;
         self.0 = rest;
-        Some(Some(u64::from_be_bytes(*time)).filter(|time| *time > 0))
+        match (is_known, u64::from_be_bytes(*seconds)) {
+            (0, 0) => Some(None),
+            (1, seconds) => Some(Some(seconds)),
+            _ => None,
+        }
     }
 
     fn list(&mut self) -> Option<Vec<&'a [u8]>> {
@@ -120,15 +141,26 @@ mod tests {
         ];
         let strings = || proptest::collection::vec(".{0,12}", 0..4);
         let headers = proptest::collection::vec(("[a-z-]{1,12}", any::<Vec<u8>>()), 0..3);
-        let expires_at = proptest::option::of(1u64..);
-        let parts = (headers, strings(), strings(), binding, expires_at);
-        parts.prop_map(|(headers, scopes, audiences, binding, expires_at)| TokenInfo {
+        let authentication = (any::<Option<String>>(), any::<Option<u64>>());
+        let authentication = authentication.prop_map(|(acr, time)| Authentication { acr, time });
+        (
             headers,
-            scopes,
-            audiences,
+            strings(),
+            strings(),
             binding,
-            expires_at,
-        })
+            authentication,
+            any::<Option<u64>>(),
+        )
+            .prop_map(
+                |(headers, scopes, audiences, binding, authentication, expires_at)| TokenInfo {
+                    headers,
+                    scopes,
+                    audiences,
+                    binding,
+                    authentication,
+                    expires_at,
+                },
+            )
     }
 
     proptest! {
@@ -139,6 +171,12 @@ mod tests {
             for cut in 0..bytes.len() {
                 prop_assert_eq!(decode(&bytes[..cut]), None);
             }
+        }
+
+        #[test]
+        fn what_an_earlier_release_wrote_is_not_read(info in info()) {
+            let bytes = encode(&info).unwrap();
+            prop_assert_eq!(decode(&bytes[1..]), None);
         }
 
         #[test]

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::authentication::Authentication;
 use super::bearer;
+use super::error_code::ErrorCode;
 use super::rejection::Rejection;
-use super::requirement::{Requirement, all_scopes};
+use super::requirement::{Requirement, all_authentication, all_scopes};
 use crate::encoding::base64url;
 use crate::jwt;
 
@@ -17,7 +19,8 @@ pub struct TokenInfo {
     /// From `aud` (RFC 7519, section 4.1.3).
     pub(super) audiences: Vec<String>,
     pub(super) binding: Binding,
-    /// When the token expires, in seconds since 1970 (`exp`; RFC 7519, section 4.1.4). `None`: that is not known.
+    pub(super) authentication: Authentication,
+    /// When the token expires, in seconds since 1970; `None` if nothing says so.
     pub(super) expires_at: Option<u64>,
 }
 
@@ -58,7 +61,7 @@ impl TokenInfo {
         }
     }
 
-    /// Creates the information from the claims of a token and the headers for the API.
+    /// Creates the information from the claims of a token and the headers for the API. The caller sets when it expires.
     pub(crate) fn of_claims(
         claims: &Map<String, Value>,
         headers: Vec<(String, Vec<u8>)>,
@@ -74,6 +77,7 @@ impl TokenInfo {
             scopes: scopes("scope").into_iter().chain(scopes("scp")).collect(),
             audiences: jwt::audiences(claims).map(owned).unwrap_or_default(),
             binding: Binding::of(claims)?,
+            authentication: Authentication::of(claims),
             expires_at: None,
         })
     }
@@ -100,12 +104,14 @@ impl TokenInfo {
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// Checks binding, audience and scopes. `certificate` returns the SHA-256 hash of the client's certificate. It is
-    /// called only for a bearer token that is bound to a certificate.
+    /// Checks binding, audience, scopes and the user's authentication at the time `now`, in seconds since 1970. `certificate`
+    /// returns the SHA-256 hash of the client's certificate. It is called only for a bearer token that is bound to a
+    /// certificate.
     pub(crate) fn check<'a>(
         &self,
         source: TokenSource,
         requirements: impl IntoIterator<Item = &'a Requirement, IntoIter: Clone>,
+        now: u64,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
     ) -> Result<(), Rejection> {
         let bearer = source != TokenSource::Cookie;
@@ -133,17 +139,28 @@ impl TokenInfo {
         }
         let requirements = requirements.into_iter();
         let mut has_scopes = true;
+        let mut authentication = Ok(());
         for requirement in requirements.clone() {
             let is_for = |audience: &String| self.audiences.contains(audience);
             if !requirement.audience.as_ref().is_none_or(is_for) {
                 return Err(Rejection::invalid_token(bearer, "the token is for another audience"));
             }
             has_scopes &= requirement.scopes.iter().all(|scope| self.scopes.contains(scope));
+            if let Some(required) = &requirement.authentication {
+                authentication = authentication.and_then(|()| required.check(&self.authentication, now));
+            }
         }
-        match has_scopes {
-            true => Ok(()),
-            false => Err(Rejection::insufficient_scope(bearer, all_scopes(requirements))),
+        // The scopes first: no user authenticates again for what the token does not permit anyway.
+        if !has_scopes {
+            return Err(Rejection::insufficient_scope(bearer, all_scopes(requirements)));
         }
+        authentication.map_err(|details| match all_authentication(requirements) {
+            Some(required) => Rejection::insufficient_authentication(bearer, required, details),
+            None => Rejection::new(
+                ErrorCode::ServerError,
+                "no acr meets both the entry point's required_acr and the route's",
+            ),
+        })
     }
 
     /// Returns the approximate size in memory, in bytes.
@@ -152,7 +169,12 @@ impl TokenInfo {
             .headers
             .iter()
             .map(|(name, value)| name.len().saturating_add(value.len()));
-        let words = self.scopes.iter().chain(&self.audiences).map(String::len);
+        let words = self
+            .scopes
+            .iter()
+            .chain(&self.audiences)
+            .chain(&self.authentication.acr);
+        let words = words.map(String::len);
         // Each string has its own allocation.
         headers
             .chain(words)
@@ -194,6 +216,7 @@ mod tests {
     use serde_json::json;
 
     const BEARER: TokenSource = TokenSource::Bearer { must_be_bound: false };
+    const NOW: u64 = 1_800_000_000;
     const BOUND: TokenSource = TokenSource::Bearer { must_be_bound: true };
 
     fn info(claims: &Value) -> Result<TokenInfo, UnusableClaims> {
@@ -204,8 +227,12 @@ mod tests {
         let requirement = Requirement {
             scopes: scope.map(str::to_owned).into_iter().collect(),
             audience: audience.map(str::to_owned),
+            ..Requirement::default()
         };
-        info(claims).unwrap().check(BEARER, [&requirement], || None).is_ok()
+        info(claims)
+            .unwrap()
+            .check(BEARER, [&requirement], NOW, || None)
+            .is_ok()
     }
 
     #[test]
@@ -248,31 +275,31 @@ mod tests {
     fn every_requirement_counts_the_entry_points_and_the_routes() {
         let scope = |scope: &str| Requirement {
             scopes: vec![scope.to_owned()],
-            audience: None,
+            ..Requirement::default()
         };
         let both = info(&json!({"scope": "a b"})).unwrap();
-        assert!(both.check(BEARER, [&scope("a"), &scope("b")], || None).is_ok());
+        assert!(both.check(BEARER, [&scope("a"), &scope("b")], NOW, || None).is_ok());
         let one = info(&json!({"scope": "a"})).unwrap();
-        assert!(one.check(BEARER, [&scope("a"), &scope("b")], || None).is_err());
+        assert!(one.check(BEARER, [&scope("a"), &scope("b")], NOW, || None).is_err());
     }
 
     #[test]
     fn a_bound_token_needs_the_certificate_that_it_is_bound_to() {
         let bound = info(&json!({"cnf": {"x5t#S256": base64url::encode(&[5; 32])}})).unwrap();
         for source in [BEARER, BOUND] {
-            assert!(bound.check(source, [], || Some([5; 32])).is_ok());
-            assert!(bound.check(source, [], || Some([6; 32])).is_err());
-            assert!(bound.check(source, [], || None).is_err());
+            assert!(bound.check(source, [], NOW, || Some([5; 32])).is_ok());
+            assert!(bound.check(source, [], NOW, || Some([6; 32])).is_err());
+            assert!(bound.check(source, [], NOW, || None).is_err());
         }
         assert!(
-            bound.check(TokenSource::Cookie, [], || None).is_ok(),
+            bound.check(TokenSource::Cookie, [], NOW, || None).is_ok(),
             "the service's own certificate"
         );
         let free = info(&json!({})).unwrap();
-        assert!(free.check(BEARER, [], || None).is_ok());
-        assert!(free.check(BOUND, [], || Some([5; 32])).is_err());
+        assert!(free.check(BEARER, [], NOW, || None).is_ok());
+        assert!(free.check(BOUND, [], NOW, || Some([5; 32])).is_err());
         let dpop = info(&json!({"cnf": {"jkt": "abc"}})).unwrap();
-        assert!(dpop.check(BEARER, [], || None).is_err() && dpop.check(BOUND, [], || Some([5; 32])).is_err());
+        assert!(dpop.check(BEARER, [], NOW, || None).is_err() && dpop.check(BOUND, [], NOW, || Some([5; 32])).is_err());
     }
 
     #[test]

@@ -39,7 +39,10 @@ pub(crate) fn look_up(
         && let Some(read) = self_contained(token, now)
     {
         return match read {
-            Ok((info, expires_at)) => Lookup::Active(Arc::new(info), expires_at),
+            Ok(info) => {
+                let until = info.expires_at.unwrap_or(u64::MAX);
+                Lookup::Active(Arc::new(info), until)
+            }
             Err(details) => Lookup::Invalid(details),
         };
     }
@@ -59,19 +62,15 @@ pub(crate) fn look_up(
 
 /// Reads a token that is a JWT; `None` for an opaque token. The API validates the JWT, so its claims can only lead to a
 /// rejection here. `Err`: it has expired, or is malformed.
-fn self_contained(token: &[u8], now: u64) -> Option<Result<(TokenInfo, u64), &'static str>> {
+fn self_contained(token: &[u8], now: u64) -> Option<Result<TokenInfo, &'static str>> {
     let claims = jwt::access_token_claims(token)?;
-    let expires_at = match jwt::expiry(&claims) {
-        Ok(expiry) => expiry.unwrap_or(u64::MAX),
-        Err(_) => return Some(Err("the JWT is malformed: `exp` is not a number")),
+    let Ok(expires_at) = jwt::expiry(&claims) else {
+        return Some(Err("the JWT is malformed: `exp` is not a number"));
     };
-    if expires_at <= now {
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Some(Err("the JWT has expired"));
     }
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])
         .map_err(|_| "the JWT is malformed: invalid `cnf`, or two keys in it");
-    Some(info.map(|mut info| {
-        info.expires_at = Some(expires_at);
-        (info, expires_at)
-    }))
+    Some(info.map(|info| TokenInfo { expires_at, ..info }))
 }

@@ -42,7 +42,7 @@ impl Gateway {
         cache.memory.put(key, Arc::clone(&info), expires_at);
         self.counters.add(Counter::SharedCacheHit);
         let state = TokenState::Active(info);
-        self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at })
+        self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at }, now)
     }
 
     /// Begins an introspection for a request that waits for one, or lets it wait for that of another request, at the time
@@ -71,7 +71,7 @@ impl Gateway {
             }
             Joined::Active(info, expires_at) => {
                 let state = TokenState::Active(info);
-                self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at })
+                self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at }, now)
             }
         }
     }
@@ -119,7 +119,7 @@ impl Gateway {
         };
         let decisions = waiters
             .into_iter()
-            .map(|stream| self.decide(stream, &outcome).unwrap_or_else(|| share(stream)));
+            .map(|stream| self.decide(stream, &outcome, now).unwrap_or_else(|| share(stream)));
         let store = entry.map(|entry| Effect::Run(Command::Store(entry)));
         decisions.chain(store).collect()
     }
@@ -129,11 +129,11 @@ impl Gateway {
     pub fn on_outcome(&mut self, stream: StreamId, outcome: &IntrospectionOutcome, now: u64) -> Option<Effect> {
         let key = self.waiting.get(&stream)?.key;
         self.cache.as_mut()?.learn(key, outcome, now);
-        self.decide(stream, outcome)
+        self.decide(stream, outcome, now)
     }
 
-    /// Decides on a request that waits here; `None` if it does not.
-    pub(super) fn decide(&mut self, stream: StreamId, outcome: &IntrospectionOutcome) -> Option<Effect> {
+    /// Decides on a request that waits here, at the time `now`, in seconds since 1970; `None` if it does not wait.
+    pub(super) fn decide(&mut self, stream: StreamId, outcome: &IntrospectionOutcome, now: u64) -> Option<Effect> {
         let waiting = self.waiting.remove(&stream)?;
         let has_ended = |(session, began_at): &(SessionId, u64)| self.ended.list().contains(session, *began_at);
         let decision = if waiting.session.as_ref().is_some_and(has_ended) {
@@ -147,7 +147,7 @@ impl Gateway {
                         let certificate = || waiting.peer_certificate;
                         waiting
                             .request
-                            .with_active_token(stage, &self.streams, info, certificate)
+                            .with_active_token(stage, &self.streams, info, now, certificate)
                     }
                     TokenState::Inactive(reason) => {
                         count_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
@@ -184,7 +184,7 @@ impl Gateway {
         for stream in due {
             let waiting = self.waiting.get(&stream);
             let next = waiting.and_then(|waiting| waiting.memory.leave(&waiting.key, stream));
-            effects.extend(self.decide(stream, &IntrospectionOutcome::TimedOut));
+            effects.extend(self.decide(stream, &IntrospectionOutcome::TimedOut, now.as_secs()));
             effects.extend(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
         }
         effects

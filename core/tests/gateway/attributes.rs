@@ -12,12 +12,16 @@ pub(crate) struct TestAttributes {
     pub(crate) certificate: Option<[u8; 32]>,
     pub(crate) scopes: Option<&'static str>,
     pub(crate) audience: Option<&'static str>,
+    pub(crate) acr: Option<&'static str>,
+    pub(crate) max_auth_age: Option<&'static str>,
 }
 
 pub(crate) const NOWHERE: TestAttributes = TestAttributes {
     certificate: None,
     scopes: None,
     audience: None,
+    acr: None,
+    max_auth_age: None,
 };
 
 impl RequestAttributes for TestAttributes {
@@ -30,6 +34,8 @@ impl RequestAttributes for TestAttributes {
         let text = match name {
             "required_scopes" => self.scopes,
             "required_audience" => self.audience,
+            "required_acr" => self.acr,
+            "max_auth_age" => self.max_auth_age,
             _ => None,
         };
         text.map(|text| text.as_bytes().to_vec())

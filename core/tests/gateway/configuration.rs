@@ -136,6 +136,33 @@ fn every_fault_names_its_field() {
             phantom(json!({"required_scopes": ["a b"]})),
             "phantom_token.required_scopes: ",
         ),
+        (
+            phantom(json!({"required_acr": ["gold", "a b"]})),
+            "phantom_token.required_acr: invalid value `a b`",
+        ),
+        (
+            phantom(json!({"required_acr": "gold"})),
+            "phantom_token.required_acr: invalid type: write a list of strings",
+        ),
+        (phantom(json!({"max_auth_age": 0})), "phantom_token.max_auth_age: "),
+        (
+            phantom(json!({"max_auth_age": 31_536_001})),
+            "phantom_token.max_auth_age: ",
+        ),
+        (phantom(json!({"max_auth_age": "300"})), "phantom_token.max_auth_age: "),
+        // Without introspection, nothing tells how and when the user authenticated.
+        (
+            json!({"phantom_token": null, "bff_token": {"max_auth_age": 300}}),
+            "bff_token.max_auth_age: no effect here, since only introspection tells about an access token",
+        ),
+        (
+            json!({"phantom_token": null, "bff_token": {"required_acr": ["gold"]}}),
+            "bff_token.required_acr: no effect here",
+        ),
+        (
+            json!({"phantom_token": null, "required_acr": ["gold"]}),
+            "required_acr: no effect here",
+        ),
         (json!({"bff_tokens": {}}), "bff_tokens"),
     ] {
         let message = error(changes.clone());

@@ -25,6 +25,7 @@ mod route_requirements;
 mod sequences;
 mod several_cookies;
 mod shared_memory;
+mod step_up;
 mod strangers;
 mod support;
 mod upstream_headers;

@@ -14,9 +14,9 @@ fn a_route_adds_its_own_requirements() {
     let changes = json!({"phantom_token": {"route_metadata": "bff_filter", "required_scopes": ["data"]}});
     let status = |scopes, audience, claims: Value| {
         let attributes = TestAttributes {
-            certificate: None,
             scopes,
             audience,
+            ..NOWHERE
         };
         let (first, second) = both(
             &mut gateway(changes.clone()),

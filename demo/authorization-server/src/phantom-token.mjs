@@ -24,7 +24,7 @@ export function phantomToken(config, signingKeys) {
   const jwk = signingKeys.find((key) => key.alg === ALGORITHM);
   const privateKey = createPrivateKey({ key: jwk, format: 'jwk' });
 
-  const accessTokenJwt = ({ sub, client_id, scope, exp, iss, aud, cnf }) => new SignJWT({ client_id, scope, ...(cnf && { cnf }) })
+  const accessTokenJwt = ({ sub, client_id, scope, exp, iss, aud, cnf, acr, auth_time }) => new SignJWT({ client_id, scope, cnf, acr, auth_time })
     .setProtectedHeader({ alg: ALGORITHM, kid: jwk.kid, typ: 'at+jwt' })
     .setIssuer(iss)
     // A client that acts for itself is its own subject (RFC 9068, section 2.2).

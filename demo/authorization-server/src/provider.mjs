@@ -62,6 +62,7 @@ export function createProvider(config, database, keys) {
       ...(config.mtls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
     ],
     discovery: mtlsAliases(config, ROUTES),
+    extraTokenClaims: authenticationOf,
     // The ID token has profile claims: applications read them there.
     conformIdTokenClaims: false,
     pkce: { required: () => true },
@@ -160,6 +161,13 @@ function resources(config) {
       return { scope: 'data', audience: indicator, accessTokenTTL: config.accessTokenSeconds, accessTokenFormat: 'opaque' };
     },
   };
+}
+
+// How and when the user authenticated, for introspection of the access token (RFC 9470, section 6.2).
+async function authenticationOf(ctx) {
+  const { RefreshToken, AuthorizationCode } = ctx.oidc.entities;
+  const { acr, authTime } = RefreshToken ?? AuthorizationCode ?? {};
+  return { acr, auth_time: authTime };
 }
 
 // The clients that people sign in to are first-party: their scopes are granted without a consent page.

@@ -143,6 +143,8 @@ test('the gateway gets a JWT access token for an opaque one, with a lifetime to 
   assert.equal(payload.scope, 'openid profile email data');
   assert.equal(payload.client_id, 'spa-client');
   assert.notEqual(payload.jti, tokens.access_token);
+  const { acr, auth_time } = decodeJwt(tokens.id_token);
+  assert.deepEqual([payload.acr, payload.auth_time], [acr, auth_time]);
 });
 
 test('introspection answers in the form that Accept asks for', async () => {

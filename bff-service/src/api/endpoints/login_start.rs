@@ -17,6 +17,9 @@ use crate::telemetry::logging::AUDIT;
 struct LoginStart {
     #[serde(default)]
     extra_params: Vec<ExtraParam>,
+    /// Whether the login is for an API that requires more of the user's authentication (RFC 9470, section 4).
+    #[serde(default)]
+    step_up: bool,
 }
 
 #[derive(Deserialize)]
@@ -30,20 +33,22 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         true => LoginStart::default(),
         false => body::parse(&call.body)?,
     };
-    let extra: Vec<(String, String)> = request
-        .extra_params
+    let LoginStart { extra_params, step_up } = request;
+    let extra: Vec<(String, String)> = extra_params
         .into_iter()
         .map(|ExtraParam { key, value }| (key, value))
         .collect();
-    let (url, set_cookies) = begin(&call, &extra, None).await?;
+    let (url, set_cookies) = begin(&call, &extra, step_up, None).await?;
     Ok(Success::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
 }
 
-/// Starts a login with these extra parameters. Returns the authorization request URL and the login cookie. The browser
-/// returns to a page, or in the navigation variant to `/callback` and then to `return_to`.
+/// Starts a login with these extra parameters; as a `step_up`, the user must authenticate with one of its `acr_values`.
+/// Returns the authorization request URL and the login cookie. The browser returns to a page, or in the navigation variant
+/// to `/callback` and then to `return_to`.
 pub(in crate::api) async fn begin(
     call: &Call<'_>,
     extra: &[(String, String)],
+    step_up: bool,
     return_to: Option<String>,
 ) -> Result<(String, Vec<String>), ApiError> {
     let application = &call.worker.application;
@@ -67,7 +72,10 @@ pub(in crate::api) async fn begin(
         nonce: request.nonce,
         code_verifier: request.code_verifier,
         expires_at: call.now.saturating_add(application.config.session.login_seconds),
-        requirements: request.requirements,
+        requirements: match step_up {
+            true => request.requirements.with_essential_acr_values(extra),
+            false => request.requirements,
+        },
         return_to,
         begun_for: Some(application.begun_for(redirect_uri)),
     });

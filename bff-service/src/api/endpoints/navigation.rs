@@ -36,7 +36,7 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Success, ApiError> {
         // A HEAD request starts no login, so there is only the URL.
         return Ok(Success::redirect(return_to.into()));
     }
-    let (url, set_cookies) = login_start::begin(&call, &extra, Some(return_to.into())).await?;
+    let (url, set_cookies) = login_start::begin(&call, &extra, false, Some(return_to.into())).await?;
     Ok(Success::redirect(url).with_cookies(set_cookies))
 }
 

@@ -81,8 +81,9 @@ impl Operation {
     /// The operation of an endpoint. A new endpoint does not compile without one.
     pub(super) fn of(endpoint: Endpoint, application: &Application) -> Operation {
         use ErrorCode::{
-            AuthorizationError, AuthorizationServerError, DeviceBindingRequired, DeviceChallenge, InvalidRequest,
-            LoginRequired, Prefetch, RefreshUnavailable, SessionExpired, TokenExpired,
+            AuthorizationError, AuthorizationServerError, DeviceBindingRequired, DeviceChallenge,
+            InsufficientUserAuthentication, InvalidRequest, LoginRequired, Prefetch, RefreshUnavailable,
+            SessionExpired, TokenExpired,
         };
         let busy = ErrorCode::AuthorizationServerBusy { retry_after: None };
         let [session_ends, idle_ends, idle_timeout] = ends();
@@ -116,7 +117,14 @@ impl Operation {
                     "required": ["pageUrl"],
                     "properties": {"pageUrl": {"type": "string", "format": "uri", "minLength": 1, "description": "`location.href`"}},
                 }))
-                .add_errors(&[LoginRequired, AuthorizationError, AuthorizationServerError, RefreshUnavailable, busy])
+                .add_errors(&[
+                    LoginRequired,
+                    InsufficientUserAuthentication,
+                    AuthorizationError,
+                    AuthorizationServerError,
+                    RefreshUnavailable,
+                    busy,
+                ])
             },
             Endpoint::UserInfo => Operation::new(
                 "Return claims about the user",
@@ -351,6 +359,10 @@ fn extra_params(application: &Application) -> Value {
                     "value": {"type": "string", "maxLength": MAX_VALUE_BYTES},
                 },
             },
+        }, "stepUp": {
+            "type": "boolean",
+            "default": false,
+            "description": "Whether the user must authenticate with one of the `acr_values` of `extraParams` (RFC 9470).",
         }},
     })
 }

@@ -104,6 +104,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             | ErrorCode::UnsupportedMediaType
             | ErrorCode::TokenExpired
             | ErrorCode::LoginRequired
+            | ErrorCode::InsufficientUserAuthentication
             | ErrorCode::DeviceBindingRequired
             | ErrorCode::DeviceChallenge
             | ErrorCode::Prefetch

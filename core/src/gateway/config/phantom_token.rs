@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::error::ConfigError;
 use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::{Secrets, Source};
+use crate::gateway::authentication::{AuthenticationRequirement, MAX_AUTH_AGE_SECONDS, is_acr};
 use crate::gateway::requirement::{Requirement, is_scope};
 
 /// The maximum of `token_cache_seconds`, in seconds.
@@ -40,7 +41,7 @@ pub struct PhantomToken {
     pub cache_bytes: usize,
     /// Maximum size of the introspection responses about active tokens that all workers share, in bytes. 0: they share none.
     pub shared_cache_bytes: usize,
-    /// Scopes and audience that every access token must have at this entry point.
+    /// What every access token must have at this entry point.
     pub requirement: Requirement,
     /// Namespace of the route metadata with further requirements. `None`: routes have none.
     pub route_metadata: Option<String>,
@@ -151,8 +152,16 @@ pub(super) struct RawPhantomToken {
     required_scopes: Vec<String>,
     /// Audience that every access token must have. If unset, any.
     required_audience: Option<String>,
-    /// Namespace of the route metadata with `required_scopes` and `required_audience`. If set, every route must have this
-    /// metadata. If unset, routes have no further requirements.
+    /// Acceptable values of `acr`, in order of preference, one for each entry (RFC 9470): how the user must have authenticated.
+    /// If the access token has none of them, the filter answers HTTP 401 `insufficient_user_authentication`.
+    #[serde(default)]
+    required_acr: Vec<String>,
+    /// Maximum time since the user authenticated (`auth_time` of the access token), in seconds (RFC 9470). If it has passed, or
+    /// the access token has no `auth_time`, the filter answers HTTP 401 `insufficient_user_authentication`. If unset, any time.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 31536000)))]
+    max_auth_age: Option<u64>,
+    /// Namespace of the route metadata with `required_scopes`, `required_audience`, `required_acr` and `max_auth_age`. If set,
+    /// every route must have this metadata. If unset, routes have no further requirements.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
     /// Whether a bearer token must be bound to the client certificate of its connection (RFC 8705, section 3.1).
@@ -208,6 +217,16 @@ impl RawPhantomToken {
                 ),
             ));
         }
+        if let Some(value) = self.required_acr.iter().find(|value| !is_acr(value)) {
+            return Err(ConfigError::new(
+                "phantom_token.required_acr",
+                format!(
+                    "invalid value `{value}`: write one value of `acr` of printable ASCII characters, without spaces, `\"` and \
+                     `\\`, in each entry"
+                ),
+            ));
+        }
+        let check_age = |seconds| check_range("phantom_token.max_auth_age", seconds, 1, MAX_AUTH_AGE_SECONDS);
         Ok(PhantomToken {
             authority: endpoint.authority,
             path: endpoint.path,
@@ -244,6 +263,11 @@ impl RawPhantomToken {
             requirement: Requirement {
                 scopes: self.required_scopes,
                 audience: self.required_audience,
+                authentication: AuthenticationRequirement {
+                    acr_values: self.required_acr,
+                    max_age: self.max_auth_age.map(check_age).transpose()?,
+                }
+                .boxed(),
             },
             route_metadata: self.route_metadata,
             require_certificate_binding: self.require_certificate_binding,

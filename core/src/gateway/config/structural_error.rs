@@ -28,6 +28,22 @@ pub(super) fn explain_structure(json: &[u8], error: &serde_path_to_error::Error<
         return ConfigError::new(field, format!("invalid type: write {SECRET}"));
     }
     let (what, expected) = text.rsplit_once(", expected ").unwrap_or((&text, ""));
+    let is_requirement = |name: &str| {
+        [
+            "required_scopes",
+            "required_audience",
+            "required_acr",
+            "max_auth_age",
+            "route_metadata",
+        ]
+        .contains(&name)
+    };
+    if what.starts_with("unknown field") && field.rsplit('.').next().is_some_and(is_requirement) {
+        return ConfigError::new(
+            field,
+            "no effect here, since only introspection tells about an access token: write it in `phantom_token`",
+        );
+    }
     if what.starts_with("unknown field") {
         return ConfigError::new(field, format!("unknown field: write {expected}, or remove it"));
     }
@@ -58,7 +74,7 @@ pub(super) fn explain_syntax(error: &serde_json::Error) -> ConfigError {
 fn describe_expected(field: &str) -> &'static str {
     match field.rsplit('.').next() {
         Some("encryption_key" | "client_secret") => SECRET,
-        Some("trusted_web_origins" | "drop_cookies" | "required_scopes") => "a list of strings",
+        Some("trusted_web_origins" | "drop_cookies" | "required_scopes" | "required_acr") => "a list of strings",
         Some("claim_to_headers") => "a list of JSON objects",
         _ => "a string",
     }

@@ -94,12 +94,12 @@ pub fn classify(
         .next()
         .unwrap_or_default()
         .trim_ascii();
-    let known = match read(stage, token, &media_type.to_ascii_lowercase(), body, now) {
-        Ok(Some(known)) => known,
+    let info = match read(stage, token, &media_type.to_ascii_lowercase(), body, now) {
+        Ok(Some(info)) => info,
         Ok(None) => return inactive(InactiveReason::NotActive),
         Err(UnusableClaims(why)) => return IntrospectionOutcome::Unusable(why),
     };
-    if let Some(expiry) = known.expires_at
+    if let Some(expiry) = info.expires_at
         && expiry <= now
     {
         let seconds = now.saturating_sub(expiry);
@@ -111,19 +111,9 @@ pub fn classify(
     };
     let cached_until = now.saturating_add(allowed.min(stage.cache_seconds));
     IntrospectionOutcome::Introspected {
-        state: TokenState::Active(Arc::new(TokenInfo {
-            expires_at: known.expires_at,
-            ..known.info
-        })),
-        expires_at: known.expires_at.unwrap_or(u64::MAX).min(cached_until),
+        expires_at: info.expires_at.unwrap_or(u64::MAX).min(cached_until),
+        state: TokenState::Active(Arc::new(info)),
     }
-}
-
-/// What a response says about an active token.
-struct ActiveToken {
-    info: TokenInfo,
-    /// In seconds since 1970.
-    expires_at: Option<u64>,
 }
 
 /// Reads the body. `None`: the token is inactive.
@@ -133,14 +123,15 @@ fn read(
     media_type: &[u8],
     body: &[u8],
     now: u64,
-) -> Result<Option<ActiveToken>, UnusableClaims> {
+) -> Result<Option<TokenInfo>, UnusableClaims> {
     match (&stage.response, media_type) {
         (ResponseFormat::Jwt, b"application/jwt") => {
             let token = body.trim_ascii();
             let claims = jwt::access_token_claims(token).ok_or(NO_JWT)?;
-            let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?;
-            let expires_at = expiry(&claims)?;
-            Ok(Some(ActiveToken { info, expires_at }))
+            Ok(Some(TokenInfo {
+                expires_at: expiry(&claims)?,
+                ..TokenInfo::of_claims(&claims, vec![bearer::header(token)])?
+            }))
         }
         (ResponseFormat::Jwt, b"application/json") => {
             let members = object(body)?;
@@ -196,25 +187,34 @@ fn read(
 
 const NO_JWT: UnusableClaims = UnusableClaims("introspection response: no JWT that can be forwarded");
 
-/// Reads a JWT for the API from a response with these members.
-fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
-    let claims = jwt::access_token_claims(forwarded).ok_or(NO_JWT)?;
-    let info = TokenInfo::of_claims(&claims, vec![bearer::header(forwarded)])?.bound_as_well_by(members)?;
-    let expires_at = [expiry(&claims)?, expiry(members)?].into_iter().flatten().min();
-    Ok(ActiveToken { info, expires_at })
+/// Reads a JWT for the API from a response with these members. What the response says about the user's authentication takes
+/// precedence over the JWT.
+fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<TokenInfo, UnusableClaims> {
+    let mut claims = jwt::access_token_claims(forwarded).ok_or(NO_JWT)?;
+    replace(&mut claims, members, &[&["acr"], &["auth_time"]]);
+    of_jwt(forwarded, &claims, members)
 }
 
 /// Reads a response that calls a token active and contains no JWT. If the token is a JWT itself, the API receives the
-/// token. Scopes and audience of the response take precedence over the token's, because the server may have reduced
-/// them since.
-fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
+/// token. Scopes, audience and authentication of the response take precedence over the token's, because the server may
+/// have reduced them since.
+fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<TokenInfo, UnusableClaims> {
     const NOTHING: UnusableClaims =
         UnusableClaims("introspection response: neither `jwt` nor `phantom_token`, and the token itself is not a JWT");
     let mut claims = jwt::access_token_claims(token).ok_or(NOTHING)?;
-    let own_expiry = expiry(&claims)?;
-    for names in [&["scope", "scp"][..], &["aud"]] {
+    replace(
+        &mut claims,
+        members,
+        &[&["scope", "scp"], &["aud"], &["acr"], &["auth_time"]],
+    );
+    of_jwt(token, &claims, members)
+}
+
+/// Replaces claims by members of the response. Of those that mean the same, all are replaced if the response has one.
+fn replace(claims: &mut Map<String, Value>, members: &Map<String, Value>, groups: &[&[&str]]) {
+    for names in groups {
         if names.iter().any(|name| members.contains_key(*name)) {
-            for name in names {
+            for name in *names {
                 claims.remove(*name);
                 claims.extend(
                     members
@@ -224,9 +224,14 @@ fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveTok
             }
         }
     }
-    let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?.bound_as_well_by(members)?;
-    let expires_at = [own_expiry, expiry(members)?].into_iter().flatten().min();
-    Ok(ActiveToken { info, expires_at })
+}
+
+/// Makes the information about a JWT that the API receives: the earlier `exp` counts, and a `cnf` in either binds it.
+fn of_jwt(jwt: &[u8], claims: &Map<String, Value>, members: &Map<String, Value>) -> Result<TokenInfo, UnusableClaims> {
+    Ok(TokenInfo {
+        expires_at: [expiry(claims)?, expiry(members)?].into_iter().flatten().min(),
+        ..TokenInfo::of_claims(claims, vec![bearer::header(jwt)])?.bound_as_well_by(members)?
+    })
 }
 
 /// Whether the token is active: any value but `true` means inactive (RFC 7662, section 2.2).
@@ -238,13 +243,13 @@ fn is_active(members: &Map<String, Value>) -> Result<bool, UnusableClaims> {
 }
 
 /// Reads a response that consists of claims.
-fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result<Option<ActiveToken>, UnusableClaims> {
+fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result<Option<TokenInfo>, UnusableClaims> {
     if !is_active(members)? {
         return Ok(None);
     }
-    Ok(Some(ActiveToken {
-        info: TokenInfo::of_claims(members, headers_of_claims(members, headers)?)?,
+    Ok(Some(TokenInfo {
         expires_at: expiry(members)?,
+        ..TokenInfo::of_claims(members, headers_of_claims(members, headers)?)?
     }))
 }
 
