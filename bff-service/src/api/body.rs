@@ -71,8 +71,12 @@ fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
     }
 }
 
-/// Parses a body.
+/// Parses a body, which is a JSON object.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // Serde would also take an array with the values of the members in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid("the request body is not a JSON object"));
+    }
     // The parser's message could quote the body. The position cannot.
     serde_json::from_slice(body).map_err(|error| {
         ApiError::invalid(format!(

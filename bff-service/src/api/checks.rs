@@ -3,7 +3,7 @@
 use crate::error_code::ErrorCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::Opened;
+use bff_core::cookie::seal::{Binding, Opened};
 use bff_core::request::origin::{self, CallerOrigin, OriginError, WithoutOrigin};
 use bff_core::request::trusted_origins::TrustedOrigins;
 use bff_core::request::values::Values;
@@ -15,7 +15,9 @@ use crate::session::cookies::request::{CookieError, RequestCookies};
 use crate::session::cookies::response::SetCookies;
 use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{NoSession, RequestSession};
+use crate::session::device_binding::FRESH_PROOF_SECONDS;
 use crate::session::device_binding::decisions::Undecided;
+use crate::session::device_binding::proof::is_fresh as is_fresh_proof;
 use crate::session::device_binding::standing::Standing;
 
 /// Headers in which browsers mark a prefetch. The second one is that of older browsers.
@@ -131,14 +133,36 @@ pub(super) async fn require_session(call: &Call<'_>) -> Result<(RequestSession, 
 /// The error for a request of a bound session without a valid proof. The response clears the device binding cookie, so that
 /// the browser gets a new proof before its next request.
 pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: ErrorCode) -> ApiError {
-    let error = session.proof.as_ref().err().unwrap_or(&CookieError::Missing);
     let name = call.cookies.settings().name(Purpose::DeviceBinding);
-    let why = format!("the session is bound to a device, and the cookie {name} {error}");
+    let why = match &session.proof {
+        Err(error) => format!("the session is bound to a device, and the cookie {name} {error}"),
+        Ok(_) => format!(
+            "the session is bound to a device, and the proof in the cookie {name} is older than {FRESH_PROOF_SECONDS} s"
+        ),
+    };
     let mut set_cookies = SetCookies::new(&call.cookies);
     set_cookies.clear_if_sent(Purpose::DeviceBinding);
     ApiError::new(error_code, why)
         .because(Reason::DeviceProof)
         .with_cookies(set_cookies.into_lines())
+}
+
+/// Checks that the device has just proved that it has the key, if the session is bound to one. What reaches beyond this
+/// session must not be possible with cookies that were copied together with an earlier proof.
+pub(super) async fn check_fresh_proof(call: &Call<'_>, session: &RequestSession) -> Result<(), ApiError> {
+    let is_fresh = match standing(call, session).await? {
+        // Until the binding decision there is no key, so nothing can be proved.
+        Some(Standing::Live(Binding::Unbound | Binding::Provisional)) => true,
+        Some(Standing::Live(Binding::Bound)) => session
+            .proof
+            .as_ref()
+            .is_ok_and(|proof| is_fresh_proof(&proof.value, call.now)),
+        Some(Standing::Superseded) | None => false,
+    };
+    match is_fresh {
+        true => Ok(()),
+        false => Err(unproven(call, session, ErrorCode::DeviceBindingRequired)),
+    }
 }
 
 /// The standing of a request of this session; `None` if the request needs a proof and has none.

@@ -257,10 +257,12 @@ impl Application {
         );
     }
 
-    /// Ends the sessions that began by `now` (seconds since 1970), here and, with Redis, at the other replicas.
-    pub async fn end(&self, ended: Ended, now: u64) {
-        if let Some(until) = self.ended.end(ended, now) {
-            self.tell(ended, now, until).await;
+    /// Ends the sessions that began by `now` (seconds since 1970), here and, with Redis, at the other replicas. Returns
+    /// whether the other replicas know, or will know within a second.
+    pub async fn end(&self, ended: Ended, now: u64) -> bool {
+        match self.ended.end(ended, now) {
+            Some(until) => self.tell(ended, now, until).await,
+            None => true,
         }
     }
 
@@ -273,9 +275,10 @@ impl Application {
         true
     }
 
-    async fn tell(&self, ended: Ended, now: u64, until: u64) {
-        if let Some(redis) = &self.redis {
-            redis_sync::publish(redis, &self.ended, ended, now, until).await;
+    async fn tell(&self, ended: Ended, now: u64, until: u64) -> bool {
+        match &self.redis {
+            Some(redis) => redis_sync::publish(redis, &self.ended, ended, now, until).await,
+            None => false,
         }
     }
 

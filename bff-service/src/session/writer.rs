@@ -6,7 +6,7 @@ use bff_core::cookie::session_id::SessionId;
 
 use super::cookies::response::{CookieTooLong, SetCookies};
 use super::device_binding::key_cookie::KeyContent;
-use super::device_binding::{PROOF_MARGIN_SECONDS, PROVISIONAL_ACCESS_SECONDS, PROVISIONAL_SECONDS};
+use super::device_binding::{PROOF_MARGIN_SECONDS, PROVISIONAL_ACCESS_SECONDS, PROVISIONAL_SECONDS, proof};
 use super::identity::{Session, SessionLifetimes};
 use super::pending_logins::PendingLogins;
 use super::refresh_cookie;
@@ -151,7 +151,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     /// See [`WriteError`].
     pub fn write_proof(&mut self, lifetime: u64) -> Result<(), WriteError> {
         let expires_at = self.now.saturating_add(lifetime).min(self.ends_at);
-        let sealed = self.sealed(Purpose::DeviceBinding, b"", expires_at)?;
+        let sealed = self.sealed(Purpose::DeviceBinding, &proof::content(self.now), expires_at)?;
         // Not shorter near the end of the session: the browser would sign again and again.
         let lifetime = lifetime.saturating_sub(PROOF_MARGIN_SECONDS);
         Ok(self.cookies.set(Purpose::DeviceBinding, &sealed, Some(lifetime))?)

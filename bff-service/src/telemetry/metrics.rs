@@ -60,6 +60,8 @@ labels! {
     LogoutParty {
         /// The user.
         User => "user",
+        /// The user, all sessions at once.
+        UserEverywhere => "user_everywhere",
         /// The authorization server, by back-channel logout.
         Backchannel => "backchannel",
         /// The authorization server, by front-channel logout.

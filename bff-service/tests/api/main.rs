@@ -23,6 +23,7 @@ mod late_exchanges;
 mod lifetimes;
 mod login;
 mod logout;
+mod logout_everywhere;
 mod navigation;
 mod navigation_callback;
 mod navigation_requests;

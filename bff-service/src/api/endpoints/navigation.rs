@@ -8,7 +8,7 @@ use url::{Url, form_urlencoded};
 
 use super::login_end;
 use super::login_start;
-use super::logout::{self as page_logout, Proof};
+use super::logout::{self as page_logout, Ended, Extent, Proof};
 use super::page_url::PageUrl;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
@@ -80,7 +80,8 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Success, ApiError> 
             return Err(ApiError::unauthorized("missing or repeated parameter `csrf`"));
         }
     };
-    let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
+    let proof = Proof::Parameter(csrf.as_bytes());
+    let Ended { url, set_cookies, .. } = page_logout::end(&call, proof, Extent::Session).await?;
     Ok(Success::redirect(url).with_cookies(set_cookies))
 }
 

@@ -8,6 +8,7 @@ use super::super::endpoint::Endpoint;
 use super::components::json_response;
 use super::parameters::{header, query};
 use crate::api::endpoints::frontchannel_logout::MIN_SID_BYTES;
+use crate::api::endpoints::logout::NotDone;
 use crate::api::endpoints::navigation::MAX_RETURN_TO_BYTES;
 use crate::application::Application;
 use crate::oauth::extra_params::{MAX_PARAMS, MAX_VALUE_BYTES};
@@ -165,9 +166,15 @@ impl Operation {
             Endpoint::Logout => Operation::new(
                 "End the session",
                 "Clears the cookies, revokes the tokens if the authorization server has a revocation endpoint, and makes copies of the \
-                 cookies unusable. The page then navigates to the URL.",
-                json_200("The URL to navigate to. The cookies are cleared.", &["url"], json!({
+                 cookies unusable. With `everywhere`, the other sessions of the user end, too; in a session that is bound to a \
+                 device, this requires a proof that is less than half a minute old. The page then navigates to the URL.",
+                json_200("The URL to navigate to. The cookies are cleared. `notDone` is present only with `everywhere`.", &["url"], json!({
                     "url": {"type": "string", "format": "uri"},
+                    "notDone": {
+                        "type": "array",
+                        "description": "What could not be done.",
+                        "items": {"enum": NotDone::ALL},
+                    },
                 })),
             )
             .require_one_of(&[
@@ -175,7 +182,16 @@ impl Operation {
                 &["accessToken", "csrf", "csrfHeader"],
                 &["idToken", "csrf", "csrfHeader"],
             ])
-            .add_errors(&[SessionExpired]),
+            .accept_body(false, "application/json", json!({
+                "type": "object",
+                "properties": {"everywhere": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Whether all sessions of the user end.",
+                }},
+                "additionalProperties": false,
+            }))
+            .add_errors(&[SessionExpired, DeviceBindingRequired, RefreshUnavailable]),
             Endpoint::Touch => Operation::new(
                 "Report that the user is active",
                 "The idle time of the session begins again. Needed only if `session.max_idle_seconds` is configured.",

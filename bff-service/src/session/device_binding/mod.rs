@@ -10,12 +10,14 @@
 //! * [`challenge`]: the challenges that the browser signs.
 //! * [`decisions`]: the binding decisions; [`standing`]: what they mean for a request.
 //! * [`key_cookie`]: the content of the device key cookie.
+//! * [`proof`]: the content of the proof.
 //! * [`instructions`]: what the service tells the browser about the session.
 
 pub mod challenge;
 pub mod decisions;
 pub mod instructions;
 pub mod key_cookie;
+pub mod proof;
 pub mod standing;
 
 /// Time from the start of a session in which the browser can register its key, in seconds.
@@ -31,6 +33,8 @@ pub const PROVISIONAL_SECONDS: u64 = 3600;
 /// How long after a registration the service accepts requests with provisional cookies and no proof, in seconds: the
 /// browser may have sent them before it got the proof.
 pub const GRACE_SECONDS: u64 = 30;
+/// Maximum age of a fresh proof, in seconds: a browser that has no proof gets one and repeats its request in this time.
+pub const FRESH_PROOF_SECONDS: u64 = 30;
 /// How long before the expiry of a proof the browser deletes it, in seconds.
 pub const PROOF_MARGIN_SECONDS: u64 = 15;
 /// How long after its registration the same registration is accepted again, in seconds: a browser repeats a request whose

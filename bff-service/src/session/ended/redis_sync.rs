@@ -24,12 +24,15 @@ const ENDED: &str = "ended";
 /// The key of a random string that changes after each late addition.
 const MARKER: &str = "ended-marker";
 
-/// Publishes an entry to the other replicas: ended up to `until` (seconds since 1970), here at `now`. A failure is
-/// logged and counted. This replica has the entry anyway, and publishes it when Redis is available again.
-pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) {
-    if try_publish(redis, list, ended, now, until).await.is_err() {
+/// Publishes an entry to the other replicas: ended up to `until` (seconds since 1970), here at `now`. Returns whether
+/// Redis has it. A failure is logged and counted. This replica has the entry anyway, and publishes it when Redis is
+/// available again.
+pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) -> bool {
+    let published = try_publish(redis, list, ended, now, until).await;
+    if published.is_err() {
         list.set_unpublished();
     }
+    published.is_ok()
 }
 
 async fn try_publish(redis: &Redis, list: &List, ended: Ended, now: u64, mut until: u64) -> Result<(), Unavailable> {
