@@ -50,6 +50,8 @@ pub(super) enum Reason {
     DeviceKey,
     /// Another key was registered for the session before.
     DeviceKeyRepeated,
+    /// The credential of an operator is missing or invalid.
+    AdminToken,
 }
 
 impl Reason {
@@ -72,6 +74,7 @@ impl Reason {
             Reason::DeviceProof => "device_proof",
             Reason::DeviceKey => "device_key",
             Reason::DeviceKeyRepeated => "device_key_repeated",
+            Reason::AdminToken => "admin_token",
         }
     }
 }

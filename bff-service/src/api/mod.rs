@@ -15,6 +15,7 @@ mod body;
 pub mod call;
 mod checks;
 mod cors;
+pub mod end_sessions;
 mod endpoint;
 mod endpoints;
 mod error;

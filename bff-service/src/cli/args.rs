@@ -18,6 +18,7 @@ environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=inf
              HTTPS_PROXY and NO_PROXY, for the authorization server
              BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE,
              BFF_REDIS_URL or BFF_REDIS_URL_FILE
+             BFF_ADMIN_TOKEN or BFF_ADMIN_TOKEN_FILE
              a variable for each other field of the configuration, such as BFF_SERVER__PORT for server.port";
 
 /// The command to run.

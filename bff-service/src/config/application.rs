@@ -18,7 +18,7 @@ use super::header_pattern::HeaderPattern;
 use super::secret::Secret;
 use super::secrets;
 use super::sections::{
-    AuthorizationServer, Client, CookiePaths, DEFAULT_ENDPOINTS_PREFIX, Redis, Server, Session, Settings,
+    Admin, AuthorizationServer, Client, CookiePaths, DEFAULT_ENDPOINTS_PREFIX, Redis, Server, Session, Settings,
     UserInfoSource,
 };
 use super::server_endpoints::ServerEndpoints;
@@ -57,6 +57,7 @@ pub struct Config {
     pub session: Session,
     /// `[redis]`.
     pub redis: Redis,
+    admin: Admin,
     /// The name of the application, if the file has `[applications]`.
     name: Option<String>,
     pub(super) cookie_name_prefix: String,
@@ -102,6 +103,7 @@ impl Config {
                 client: settings.client,
                 session: settings.session,
                 redis: settings.redis,
+                admin: settings.admin,
                 name: name.map(str::to_owned),
                 cookie_name_prefix: settings.cookie_name_prefix,
                 accept_v1_cookies: settings.accept_v1_cookies,
@@ -148,6 +150,11 @@ impl Config {
     /// The address of the admin listener.
     pub fn admin_address(&self) -> SocketAddr {
         self.parsed.admin_address
+    }
+
+    /// The token of operators. `None`: they cannot end sessions.
+    pub fn admin_token(&self) -> Option<&Secret> {
+        self.admin.token.as_ref()
     }
 
     /// What is allowed but should be changed, one sentence each.

@@ -85,13 +85,15 @@ fn parse_application(
         section.is_some_and(|section| fields.iter().any(|field| section.contains_key(*field)))
     };
     // An application's own secret takes precedence over a common one.
-    let (own_secret, own_keys) = (
+    let (own_secret, own_keys, own_token) = (
         has_any("client", ["secret", "secret_file"]),
         has_any("keys", ["ring", "file"]),
+        has_any("admin", ["token", "token_file"]),
     );
     let secrets_env = |variable: &str| {
         let hidden = (own_secret && variable.starts_with("BFF_CLIENT_SECRET"))
-            || (own_keys && variable.starts_with("BFF_COOKIE_KEYS"));
+            || (own_keys && variable.starts_with("BFF_COOKIE_KEYS"))
+            || (own_token && variable.starts_with("BFF_ADMIN_TOKEN"));
         let other = match variable.strip_suffix("_FILE") {
             Some(plain) => plain.to_owned(),
             None => format!("{variable}_FILE"),
@@ -110,7 +112,12 @@ fn merge(table: &mut Table, overrides: Table) {
         match (table.get_mut(&name), value) {
             (Some(Value::Table(section)), Value::Table(overrides)) => {
                 // One way to set a secret replaces the other.
-                for (one, other) in [("secret", "secret_file"), ("ring", "file"), ("url", "url_file")] {
+                for (one, other) in [
+                    ("secret", "secret_file"),
+                    ("ring", "file"),
+                    ("url", "url_file"),
+                    ("token", "token_file"),
+                ] {
                     for (given, replaced) in [(one, other), (other, one)] {
                         if overrides.contains_key(given) {
                             section.remove(replaced);

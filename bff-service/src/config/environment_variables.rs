@@ -8,7 +8,8 @@ use super::fields::{FIELDS, Kind};
 /// Returns the variable that overrides the field with this path; `None` for secrets, which have their own variables.
 pub fn variable(path: &str) -> Option<String> {
     match path {
-        "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" | "redis.url" | "redis.url_file" => None,
+        "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" | "redis.url" | "redis.url_file"
+        | "admin.token" | "admin.token_file" => None,
         path => Some(format!("BFF_{}", path.replace('.', "__").to_ascii_uppercase())),
     }
 }

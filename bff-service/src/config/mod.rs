@@ -8,7 +8,8 @@
 //! `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo mode may the file contain
 //! them, as `keys.ring` and `client.secret`. The service reloads both
 //! ([`LiveSettings`](crate::application::live_settings::LiveSettings)). The URL of Redis has the same sources
-//! (`BFF_REDIS_URL`, `BFF_REDIS_URL_FILE`, `redis.url_file`), and is a secret if it contains a password.
+//! (`BFF_REDIS_URL`, `BFF_REDIS_URL_FILE`, `redis.url_file`), and is a secret if it contains a password. So has the token of
+//! operators (`BFF_ADMIN_TOKEN`, `BFF_ADMIN_TOKEN_FILE`, `admin.token_file`).
 //!
 //! `HTTPS_PROXY` and `NO_PROXY` configure the proxy for connections to the authorization server
 //! ([`crate::http_client::proxy`]), for all applications.

@@ -41,11 +41,22 @@ const REDIS_URL: SecretSource = SecretSource {
     file_variable: "BFF_REDIS_URL_FILE",
 };
 
-/// Resolves the secrets and stores them in `client.secret`, `keys.ring` and `redis.url`. A client with a key or a
+const ADMIN_TOKEN: SecretSource = SecretSource {
+    inline: "admin.token",
+    file: "admin.token_file",
+    variable: "BFF_ADMIN_TOKEN",
+    file_variable: "BFF_ADMIN_TOKEN_FILE",
+};
+
+/// Minimum length of the operators' token, in bytes: nobody can guess it.
+const MIN_ADMIN_TOKEN_BYTES: usize = 32;
+
+/// Resolves the secrets and stores them in `client.secret`, `keys.ring`, `redis.url` and `admin.token`. A client with a key or a
 /// certificate needs no secret, unless `client.authentication` requires one. Returns the errors.
 pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);
+    let admin = &mut settings.admin;
     let has_other_means = !client.signing_key_files.is_empty() || client.certificate_file.is_some();
     let is_secret_needed = client
         .authentication
@@ -59,6 +70,7 @@ pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -
         ),
         (COOKIE_KEYS, &mut keys.ring, keys.file.as_deref(), true),
         (REDIS_URL, &mut redis.url, redis.url_file.as_deref(), false),
+        (ADMIN_TOKEN, &mut admin.token, admin.token_file.as_deref(), false),
     ];
     for (source, secret, file, is_needed) in secrets {
         match find(&source, secret.take(), file, settings.demo, env) {
@@ -67,7 +79,21 @@ pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -
             Err(error) => errors.push(error),
         }
     }
+    errors.extend(settings.admin.token.as_ref().and_then(check_admin_token));
     errors
+}
+
+/// The error of a token that could be guessed, or that no header can have.
+fn check_admin_token(token: &Secret) -> Option<FieldError> {
+    let token = token.expose().as_bytes();
+    let is_valid = token.len() >= MIN_ADMIN_TOKEN_BYTES && token.iter().all(u8::is_ascii_graphic);
+    (!is_valid).then(|| {
+        let what = format!(
+            "invalid token: write at least {MIN_ADMIN_TOKEN_BYTES} characters of ASCII without spaces, such as the output of \
+             `openssl rand -hex 32`"
+        );
+        FieldError::new(ADMIN_TOKEN.inline, what)
+    })
 }
 
 fn missing_error(source: &SecretSource) -> FieldError {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
-use crate::api::openapi;
+use crate::api::{end_sessions, openapi};
 use crate::application::Application;
 use crate::authorize;
 use crate::session::cookies::keys;
@@ -23,12 +23,13 @@ pub struct ServiceState {
     pub has_reload_failed: Arc<AtomicBool>,
 }
 
-/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in
-/// actix's `App`.
+/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions, `/end-sessions` and
+/// `/authorize` in actix's `App`.
 pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         for application in &applications {
             authorize::configure(application, app);
+            end_sessions::configure(application, app);
             let path = match application.config.name() {
                 Some(name) => format!("/ended-sessions/{name}"),
                 None => "/ended-sessions".to_owned(),

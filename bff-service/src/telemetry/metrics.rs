@@ -62,6 +62,8 @@ labels! {
         User => "user",
         /// The user, all sessions at once.
         UserEverywhere => "user_everywhere",
+        /// An operator, by `/end-sessions` on the admin listener.
+        Operator => "operator",
         /// The authorization server, by back-channel logout.
         Backchannel => "backchannel",
         /// The authorization server, by front-channel logout.

@@ -14,6 +14,7 @@ mod device_binding;
 mod device_provisional;
 mod device_registration;
 mod device_site;
+mod end_sessions;
 mod ended_sessions;
 mod frontchannel_logout;
 mod granted_scope;

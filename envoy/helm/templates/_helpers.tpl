@@ -82,7 +82,7 @@ annotations: {{- . | nindent 2 }}
 {{/* The sources of the volume with secrets, as YAML; empty if all of them have a path of their own. */}}
 {{- define "bff.secretSources" -}}
 {{- $sources := list -}}
-{{- range $value, $file := dict "cookieKeys" "cookie-keys" "clientSecret" "client-secret" "redisUrl" "redis-url" -}}
+{{- range $value, $file := dict "cookieKeys" "cookie-keys" "clientSecret" "client-secret" "redisUrl" "redis-url" "adminToken" "admin-token" -}}
 {{- with index $.Values.secrets $value -}}
 {{- if .name -}}
 {{- $sources = append $sources (dict "secret" (dict "name" .name "items" (list (dict "key" .key "path" $file)))) -}}

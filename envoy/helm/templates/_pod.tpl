@@ -23,6 +23,11 @@
 - {name: BFF_REDIS_URL_FILE, value: {{ .path | default "/etc/bff/secrets/redis-url" | quote }}}
 {{- end }}
 {{- end }}
+{{- with .root.Values.secrets.adminToken }}
+{{- if or .name .path }}
+- {name: BFF_ADMIN_TOKEN_FILE, value: {{ .path | default "/etc/bff/secrets/admin-token" | quote }}}
+{{- end }}
+{{- end }}
 {{- with .root.Values.extraEnv }}{{ toYaml . | nindent 0 }}{{ end }}
 {{- end -}}
 

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod field;
+mod admin;
 mod authorization_server;
 mod authorize;
 mod client;
@@ -16,6 +17,7 @@ mod server;
 mod session;
 mod settings;
 
+pub use self::admin::Admin;
 pub use self::authorization_server::AuthorizationServer;
 pub use self::authorize::Authorize;
 pub use self::client::{AssertionAudience, Client, ClientAuthentication, ResponseMode};

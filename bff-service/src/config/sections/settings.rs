@@ -4,6 +4,7 @@ use bff_core::cookie::names::NamePrefixes;
 use bff_core::cookie::parts::MAX_PARTS;
 use serde::Deserialize;
 
+use super::admin::Admin;
 use super::authorization_server::AuthorizationServer;
 use super::authorize::Authorize;
 use super::client::Client;
@@ -90,6 +91,8 @@ section! {
         redis: Redis;
         /// The keys that seal the cookies.
         keys: Keys;
+        /// The credential of operators, who may end sessions.
+        admin: Admin;
         /// `/authorize` on the admin listener: the filter's rules for proxies that ask an HTTP service.
         authorize: Authorize;
     }

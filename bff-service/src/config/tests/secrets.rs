@@ -98,3 +98,30 @@ fn a_secret_file_with_a_byte_order_mark_is_refused_since_nobody_would_see_it() {
             .contains("byte order mark")
     );
 }
+
+#[test]
+fn a_token_of_operators_that_could_be_guessed_is_refused() {
+    let valid = "0123456789abcdef0123456789abcdef";
+    let with_token = |token: &str| {
+        let token = token.to_owned();
+        Config::parse(EXAMPLE, move |name| match name {
+            "BFF_ADMIN_TOKEN" => Some(token.clone()),
+            name => environment(name),
+        })
+    };
+    let config = with_token(valid).unwrap();
+    assert_eq!(config.admin_token().unwrap().expose(), valid);
+    assert!(Config::parse(EXAMPLE, environment).unwrap().admin_token().is_none());
+    for invalid in [
+        &valid[1..],
+        "0123456789abcdef 123456789abcdef",
+        "",
+        "0123456789abcdef0123456789abcdé",
+    ] {
+        let error = with_token(invalid).unwrap_err();
+        assert_eq!(error.errors()[0].field(), "admin.token", "{invalid}");
+        assert!(invalid.is_empty() || !error.to_string().contains(invalid), "{error}");
+    }
+    let in_file = super::with("admin: token = \"0123456789abcdef0123456789abcdef\"").unwrap_err();
+    assert!(in_file.to_string().contains("demo mode only"), "{in_file}");
+}
