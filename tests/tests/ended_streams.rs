@@ -13,7 +13,8 @@ use bff_tests::http2;
 use bff_tests::open_streams::{Kind, is_open, open};
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, eventually, filter_statistic, resident_kib, start, start_envoy};
+use bff_tests::setup::{TestSystem, eventually, filter_statistic, resident_kib, rewrite_envoy, start, start_envoy};
+use bff_tests::shipped::for_each_route;
 use bff_tests::slow_clients::allow_files;
 use bff_tests::streaming_api;
 use bff_tests::user_agent::{AT, UserAgent};
@@ -200,6 +201,14 @@ fn many_streams_of_each_kind_end_with_their_session_and_none_of_another_on_the_s
             options.envoy_changes.push((usual, higher));
         }
     });
+    // A download that the client reads slowly looks idle to Envoy, since there is much of it in buffers.
+    rewrite_envoy(&test.system, |configuration| {
+        for_each_route(configuration, &mut |route| {
+            if let Some(idle) = route["route"].get_mut("idle_timeout") {
+                *idle = json!("600s");
+            }
+        });
+    });
     let mut user = UserAgent::signed_in(&test.system);
     let other = UserAgent::signed_in(&test.system);
     let empty = resident_kib(&test.system, Component::Envoy);
@@ -261,6 +270,10 @@ fn many_streams_of_each_kind_end_with_their_session_and_none_of_another_on_the_s
         stream.join().expect("neither silent nor open");
     }
     assert!(of_other.iter().all(|stream| !stream.is_finished()));
+    let ended = u64::try_from(3 * count + connections * STREAMS_OF_A_CONNECTION).expect("a number");
+    eventually("all of them are counted", || {
+        filter_statistic(&test.system, "streams_ended") == ended
+    });
 }
 
 /// Uses a stream until it ends, as a client does: one that is not used for a minute ends for that reason.
