@@ -21,7 +21,7 @@ import { useSession as useVueSession } from '../dist/vue.js';
 import { API, fakePage } from './fake-page.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRIES = { '.': 'BffClient', './react': 'useSession', './vue': 'useSession', './svelte': 'sessionStore', './angular': 'injectSession' };
+const ENTRIES = { '.': 'BffClient', './react': 'useSession', './vue': 'useSession', './svelte': 'sessionStore', './angular': 'injectSession', './streams': 'keepOpen' };
 
 /** A page with a signed-in user and a client that has not loaded the session. */
 function loading() {
