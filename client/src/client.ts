@@ -3,7 +3,7 @@
 import { waitUntilAborted } from './abort.js';
 import { Ending } from './ending.js';
 import { BffError, call, checkWebUrl, isUnauthorized, type JsonObject, UNUSABLE } from './http.js';
-import type { BffClientOptions, LoginOptions, LogoutOptions } from './options.js';
+import type { BffClientOptions, BffRequestInit, LoginOptions, LogoutOptions } from './options.js';
 import { openPage, type Page, resolveUrl } from './opened-page.js';
 import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { type Claims, Known, type PageLoad, type Session, type SessionEvent, type SessionListener } from './session.js';
@@ -80,8 +80,8 @@ export class BffClient<C extends object = Claims> {
     }));
   }
 
-  async #startLogin({ extraParams = {}, returnTo }: LoginOptions): Promise<void> {
-    const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })) };
+  async #startLogin({ extraParams = {}, returnTo, stepUp }: LoginOptions): Promise<void> {
+    const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })), stepUp };
     // One cookie holds all pending logins, so two tabs must not change it at once.
     const { authorizationRequestUrl } = await this.#runAlone(() => this.#call('POST', '/login/start', body));
     const url = checkWebUrl(authorizationRequestUrl);
@@ -167,7 +167,7 @@ export class BffClient<C extends object = Claims> {
    * access token is only seconds old, the API has a reason of its own, and the caller gets its response.
    * @throws BffError if the refresh fails otherwise than by the end of the session, which signs nobody out
    */
-  fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
+  fetch = async (input: RequestInfo | URL, init: BffRequestInit = {}): Promise<Response> => {
     const request = input instanceof Request ? input : undefined;
     if (!this.#page().apiOrigins.has(resolveUrl(request?.url ?? String(input)).origin)) return fetch(input, init);
     const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
@@ -182,7 +182,7 @@ export class BffClient<C extends object = Claims> {
         // The browser would send the header along, wherever a redirect leads.
         sent.redirect ??= request?.redirect === 'manual' ? 'manual' : 'error';
       }
-      return fetch(from, sent);
+      return (init.fetch ?? fetch)(from, sent);
     };
 
     await waitUntilAborted(this.#ready(isCsrfNeeded), signal);

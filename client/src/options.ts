@@ -31,6 +31,14 @@ export interface LoginOptions {
   extraParams?: Readonly<Record<string, string>>;
   /** The path to return to. Default: the page's path, with query and fragment. */
   returnTo?: string;
+  /** Whether the user must authenticate with one of `acr_values` of `extraParams`: otherwise they are a wish. Default false. */
+  stepUp?: boolean;
+}
+
+/** The settings of a call: those of the browser's `fetch`, and `fetch`. */
+export interface BffRequestInit extends RequestInit {
+  /** Sends a request to an API in place of the browser's `fetch`, with the same arguments. A retry calls it again. */
+  fetch?: typeof globalThis.fetch;
 }
 
 /** The settings of a sign-out. */

@@ -21,7 +21,10 @@ import { useSession as useVueSession } from '../dist/vue.js';
 import { API, fakePage } from './fake-page.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRIES = { '.': 'BffClient', './react': 'useSession', './vue': 'useSession', './svelte': 'sessionStore', './angular': 'injectSession', './streams': 'keepOpen' };
+const ENTRIES = { '.': 'BffClient', './react': 'useSession', './vue': 'useSession', './svelte': 'sessionStore', './angular': 'injectSession', './streams': 'keepOpen', './step-up': 'StepUp' };
+
+/** An identifier for an entry. */
+const name = (entry) => entry.slice(2).replace('-', '') || 'core';
 
 /** A page with a signed-in user and a client that has not loaded the session. */
 function loading() {
@@ -54,14 +57,14 @@ test('the types are found by a bundler and by Node.js, as a module and as Common
   context.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(ROOT, join(folder, 'node_modules/bff-envoy-client'));
-  const use = (entries) => entries.map((entry) => `import { ${ENTRIES[entry]} as ${entry.slice(2) || 'core'} } from 'bff-envoy-client${entry.slice(1)}';\n`).join('')
+  const use = (entries) => entries.map((entry) => `import { ${ENTRIES[entry]} as ${name(entry)} } from 'bff-envoy-client${entry.slice(1)}';\n`).join('')
     + `import { type BffErrorCode, BffClient } from 'bff-envoy-client';
 const client = new BffClient<{ sub: string; given_name?: string }>({ bffUrl: '/bff' });
 export const name: string | undefined = client.current.claims?.given_name;
 export const code: BffErrorCode | undefined = client.current.error?.code;
 // @ts-expect-error: no such claim
 client.current.claims?.family_name;
-export const all = [${entries.map((entry) => entry.slice(2) || 'core').join(', ')}];\n`;
+export const all = [${entries.map((entry) => name(entry)).join(', ')}];\n`;
   const entries = Object.keys(ENTRIES);
   writeFileSync(join(folder, 'module.mts'), use(entries));
   writeFileSync(join(folder, 'common.cts'), use(entries.filter((entry) => entry !== './angular')));

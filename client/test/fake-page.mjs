@@ -48,12 +48,18 @@ function define(values) {
   }
 }
 
-/** A page at this URL, with a browser and a BFF of its own. */
-export function fakePage({ path = '/', locks = new FakeLocks(), isSecureContext = true } = {}) {
+/** A page at this URL, with a browser and a BFF of its own unless they are given: what a tab and all tabs have stored. */
+export function fakePage({
+  path = '/', locks = new FakeLocks(), isSecureContext = true, bff = new FakeBff(), ofTab = new Map(), ofAllTabs = new Map(),
+} = {}) {
   ClosedChannel.closeAll();
-  const stored = new Map();
+  const storage = (stored) => ({
+    getItem: (name) => stored.get(name) ?? null,
+    setItem: (name, value) => void stored.set(name, value),
+    removeItem: (name) => void stored.delete(name),
+  });
   const page = {
-    bff: new FakeBff(),
+    bff,
     warnings: [],
     /** The URLs that were shown without being loaded. */
     shown: [],
@@ -72,11 +78,8 @@ export function fakePage({ path = '/', locks = new FakeLocks(), isSecureContext 
         page.shown.push(shown.pathname + shown.search + shown.hash);
       },
     },
-    sessionStorage: {
-      getItem: (name) => stored.get(name) ?? null,
-      setItem: (name, value) => void stored.set(name, value),
-      removeItem: (name) => void stored.delete(name),
-    },
+    sessionStorage: storage(ofTab),
+    localStorage: storage(ofAllTabs),
     navigator: { locks },
     isSecureContext,
     BroadcastChannel: ClosedChannel,
@@ -101,6 +104,8 @@ export class FakeBff {
   isTokenValid = true;
   /** Whether the filter refuses every request. */
   isApiClosed = false;
+  /** What the filter requires of the user's authentication, beyond that of the session. */
+  required;
   /** The response to a refresh, instead of the usual one. */
   refreshFault;
   /** The response of another server in place of the BFF. */
@@ -192,6 +197,7 @@ export class FakeBff {
         if (origin !== API) return new Response('elsewhere');
         const isSafe = request.method === 'GET';
         if (this.isApiClosed || !this.session || !this.isTokenValid || !(isSafe || isMeant)) return refused('unauthorized');
+        if (this.required) return json(401, { code: 'insufficient_user_authentication', message: 'Again.', ...this.required });
         return json(200, { user: this.session.user, body });
       }
     }

@@ -9,7 +9,7 @@ export const DATA = `${API}/api/data`;
  * Serves the built client from the application's own origin, and blocks the application's own scripts. The page itself is the
  * real one: a page must come from this machine before the browser lets it call this machine.
  */
-async function serveClient(tab) {
+export async function serveClient(tab) {
   await tab.route(`${WWW}/assets/**`, (route) => route.abort());
   await tab.route(`${WWW}/client/dist/*`, async (route) => {
     const file = new URL(`../..${new URL(route.request().url()).pathname}`, import.meta.url);

@@ -203,6 +203,61 @@ fn the_end_of_a_session_in_a_browser() {
     run_with(&test.system, &["session-end.test.mjs"], &environment);
 }
 
+/// How recently the user must have authenticated for a route: many times what a sign-in takes, and little to wait for.
+const MAX_AUTH_AGE_SECONDS: u32 = 20;
+
+/// Routes that require more of the user's authentication than the demo's.
+fn require_authentication(options: &mut Options) {
+    let api = "                        - match: { path_separated_prefix: /api }\n                          name: web\n";
+    let filters = "upgrade_configs:\n                              - { upgrade_type: websocket, enabled: true }\n                          typed_per_filter_config:\n";
+    let next = "                        - match: { path_separated_prefix: /default }\n";
+    let metadata =
+        |requirement: &str| format!("metadata: {{ filter_metadata: {{ bff_filter: {{ {requirement} }} }} }}");
+    let pad = " ".repeat(26);
+    let route = |name: &str, requirement: String| {
+        format!(
+            "                        - match: {{ path: /api/{name} }}\n\
+             {pad}route: {{ cluster: business_api, prefix_rewrite: /api/data }}\n\
+             {pad}{}\n\
+             {pad}typed_per_filter_config: *api_filters\n",
+            metadata(&requirement)
+        )
+    };
+    let routes = [
+        route("recent", format!("max_auth_age: \"{MAX_AUTH_AGE_SECONDS}\"")),
+        // The demo's server has no such class of authentication.
+        route("strong", "required_acr: \"urn:example:two-factors\"".to_owned()),
+    ];
+    let entries = "\"token_cache_entries\": 10000";
+    let changes = [
+        (
+            api,
+            api.replace("path_separated_prefix: /api", "path: /api/data")
+                + &pad
+                + &metadata("required_scopes: \"\"")
+                + "\n",
+        ),
+        (
+            filters,
+            filters.replace("typed_per_filter_config:", "typed_per_filter_config: &api_filters"),
+        ),
+        (next, routes.concat() + next),
+        (entries, format!("{entries}, \"route_metadata\": \"bff_filter\"")),
+    ];
+    options
+        .envoy_changes
+        .extend(changes.map(|(find, with)| (find.to_owned(), with)));
+}
+
+/// Sign-ins for routes that require more of the user's authentication (RFC 9470).
+#[test]
+fn step_up_in_a_browser() {
+    let _turn = turn();
+    let test = start(require_authentication);
+    let environment = [("MAX_AUTH_AGE_SECONDS", MAX_AUTH_AGE_SECONDS.to_string())];
+    run_with(&test.system, &["step-up.test.mjs"], &environment);
+}
+
 /// Device Bound Session Credentials, with keys in the browser's memory instead of a security chip.
 const DEVICE_BOUND_SESSIONS: &str = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
 
