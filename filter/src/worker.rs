@@ -89,7 +89,9 @@ impl Worker {
     /// Handles a tick of the root context.
     pub(crate) fn on_tick(&self, context_id: u32) {
         host::tick_every(TICK);
-        self.gateway.on_tick(&self.host(context_id));
+        if self.gateway.on_tick(&self.host(context_id)) {
+            host::tick_every(NEXT_TICK);
+        }
         self.gateway.repeat_lost(&self.host(context_id));
         if let Ok(mut reported) = self.reported.try_borrow_mut() {
             let counted = self.gateway.with_gateway(|gateway| Counted::of(gateway));
@@ -149,6 +151,10 @@ impl RequestAttributes for ContextHost<'_> {
 }
 
 impl Host for ContextHost<'_> {
+    /// Envoy ends one stream inside the other's last callback, so all of them take stack at once. V8 has no more than for some
+    /// hundred.
+    const MAX_RESETS: usize = 32;
+
     fn now(&self) -> Duration {
         host::now()
     }

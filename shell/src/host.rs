@@ -61,6 +61,9 @@ pub struct SharedValue {
 
 /// Envoy, in a callback.
 pub trait Host {
+    /// The maximum number of streams that are reset in one callback.
+    const MAX_RESETS: usize = usize::MAX;
+
     /// Returns the time since 1970.
     fn now(&self) -> Duration;
 

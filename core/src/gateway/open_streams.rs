@@ -122,14 +122,18 @@ impl OpenStreams {
         }
     }
 
-    /// Removes the streams that end, and returns them.
-    pub(crate) fn take_ended(&mut self, list: &EndedSessions, now: u64) -> Vec<StreamId> {
+    /// Removes the streams that end, up to this number, and returns them. The others follow with the next call.
+    pub(crate) fn take_ended(&mut self, list: &EndedSessions, now: u64, most: usize) -> Vec<StreamId> {
         if self.streams.is_empty() || (list.changes() == self.checked_change && now < self.next_end) {
             return Vec::new();
         }
         let mut next_end = u64::MAX;
         let mut ended = Vec::new();
         for (id, stream) in &mut self.streams {
+            if ended.len() == most {
+                next_end = now;
+                break;
+            }
             if stream.ends_at <= now
                 && self.mode == EndStreams::Session
                 && let Some((session, _)) = stream.session

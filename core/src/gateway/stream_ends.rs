@@ -26,9 +26,10 @@ impl Gateway {
         self.streams.learn_shared(session, slot, value, now);
     }
 
-    /// Returns the forwarded requests that the host must reset, each once, at the time `now`, in seconds since 1970.
-    pub fn take_ended_streams(&mut self, now: u64) -> Vec<StreamId> {
-        let ended = self.streams.take_ended(self.ended.list(), now);
+    /// Returns the forwarded requests that the host must reset, each once, at the time `now`, in seconds since 1970. If there
+    /// are `most` of them, the next call may return others.
+    pub fn take_ended_streams(&mut self, now: u64, most: usize) -> Vec<StreamId> {
+        let ended = self.streams.take_ended(self.ended.list(), now, most);
         for _ in &ended {
             self.counters.add(Counter::StreamEnded);
         }

@@ -53,10 +53,10 @@ fn streams_of_an_ended_session_end_once_and_no_others() {
             by_cookie(&mut gateway, stream, session, NOW + 300, NOW);
         }
         gateway.on_stream_end(4);
-        assert_eq!(gateway.take_ended_streams(NOW + 1), NONE);
+        assert_eq!(gateway.take_ended_streams(NOW + 1, usize::MAX), NONE);
         end(&mut gateway, SESSION);
-        assert_eq!(sorted(gateway.take_ended_streams(NOW + 2)), [1, 2]);
-        assert_eq!(gateway.take_ended_streams(NOW + 3), NONE);
+        assert_eq!(sorted(gateway.take_ended_streams(NOW + 2, usize::MAX)), [1, 2]);
+        assert_eq!(gateway.take_ended_streams(NOW + 3, usize::MAX), NONE);
         assert_eq!(
             (gateway.open_streams(), gateway.counters().of(Counter::StreamEnded)),
             (1, 2)
@@ -70,7 +70,7 @@ fn no_stream_is_known_without_the_setting() {
     by_cookie(&mut gateway, 1, SESSION, NOW + 300, NOW);
     assert_eq!(gateway.open_streams(), 0);
     end(&mut gateway, SESSION);
-    assert_eq!(gateway.take_ended_streams(NOW + 4000), NONE);
+    assert_eq!(gateway.take_ended_streams(NOW + 4000, usize::MAX), NONE);
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_stream_ends_with_the_token_in_its_cookie() {
     let mut gateway = gateway(with_cookies_alone("token"));
     by_cookie(&mut gateway, 1, SESSION, NOW + 10, NOW);
     by_cookie(&mut gateway, 2, SESSION, NOW + 20, NOW);
-    assert_eq!(gateway.take_ended_streams(NOW + 9), NONE);
-    assert_eq!(gateway.take_ended_streams(NOW + 10), [1]);
-    assert_eq!(gateway.take_ended_streams(NOW + 20), [2]);
+    assert_eq!(gateway.take_ended_streams(NOW + 9, usize::MAX), NONE);
+    assert_eq!(gateway.take_ended_streams(NOW + 10, usize::MAX), [1]);
+    assert_eq!(gateway.take_ended_streams(NOW + 20, usize::MAX), [2]);
 }
 
 #[test]
@@ -102,9 +102,9 @@ fn a_stream_ends_with_its_token_as_introspection_dates_it() {
         gateway.on_introspection(flight, &active(json!({"exp": exp})), NOW);
     }
     gateway.ask(3, &bearer("two"), NOW + 1);
-    assert_eq!(gateway.take_ended_streams(NOW + 9), NONE);
-    assert_eq!(gateway.take_ended_streams(NOW + 10), [1]);
-    assert_eq!(sorted(gateway.take_ended_streams(NOW + 20)), [2, 3]);
+    assert_eq!(gateway.take_ended_streams(NOW + 9, usize::MAX), NONE);
+    assert_eq!(gateway.take_ended_streams(NOW + 10, usize::MAX), [1]);
+    assert_eq!(sorted(gateway.take_ended_streams(NOW + 20, usize::MAX)), [2, 3]);
 }
 
 #[test]
@@ -123,15 +123,15 @@ fn a_session_without_a_valid_token_keeps_its_streams_for_a_minute() {
     let mut gateway = gateway(with_cookies_alone("session"));
     by_cookie(&mut gateway, 1, SESSION, NOW + 10, NOW);
     by_cookie(&mut gateway, 2, OTHER, NOW + 10, NOW);
-    assert_eq!(gateway.take_ended_streams(NOW + 69), NONE);
+    assert_eq!(gateway.take_ended_streams(NOW + 69, usize::MAX), NONE);
     // A newer token, and then the older one again, which another tab may still have.
     by_cookie(&mut gateway, 3, SESSION, NOW + 310, NOW + 9);
     by_cookie(&mut gateway, 4, SESSION, NOW + 10, NOW + 9);
     gateway.on_stream_end(3);
     gateway.on_stream_end(4);
-    assert_eq!(gateway.take_ended_streams(NOW + 70), [2]);
-    assert_eq!(gateway.take_ended_streams(NOW + 369), NONE);
-    assert_eq!(gateway.take_ended_streams(NOW + 370), [1]);
+    assert_eq!(gateway.take_ended_streams(NOW + 70, usize::MAX), [2]);
+    assert_eq!(gateway.take_ended_streams(NOW + 369, usize::MAX), NONE);
+    assert_eq!(gateway.take_ended_streams(NOW + 370, usize::MAX), [1]);
 }
 
 /// The native module: one gateway for each thread.
@@ -146,8 +146,8 @@ fn gateways_that_share_the_newest_tokens_keep_each_others_streams() {
     by_cookie(&mut one, 1, SESSION, NOW + 10, NOW);
     by_cookie(&mut other, 2, SESSION, NOW + 310, NOW + 5);
     other.on_stream_end(2);
-    assert_eq!(one.take_ended_streams(NOW + 369), NONE);
-    assert_eq!(one.take_ended_streams(NOW + 370), [1]);
+    assert_eq!(one.take_ended_streams(NOW + 369, usize::MAX), NONE);
+    assert_eq!(one.take_ended_streams(NOW + 370, usize::MAX), [1]);
     assert_eq!(newest.sessions(), 0, "nothing is left of a session without streams");
 }
 
@@ -183,7 +183,7 @@ impl SharedData {
                 }
             }
         }
-        sorted(gateway.take_ended_streams(now))
+        sorted(gateway.take_ended_streams(now, usize::MAX))
     }
 }
 
@@ -294,4 +294,16 @@ fn what_the_gateway_cannot_know_is_refused_at_start() {
         );
     }
     assert!(message(json!({"end_streams": "always"})).contains("end_streams"));
+}
+
+#[test]
+fn streams_end_in_portions_and_none_is_forgotten() {
+    let mut gateway = gateway(with_cookies_alone("session"));
+    for stream in 0..10 {
+        by_cookie(&mut gateway, stream, SESSION, NOW + 300, NOW);
+    }
+    end(&mut gateway, SESSION);
+    let portions = [(); 4].map(|()| gateway.take_ended_streams(NOW + 1, 4));
+    assert_eq!(portions.each_ref().map(Vec::len), [4, 4, 2, 0]);
+    assert_eq!(sorted(portions.concat()), Vec::from_iter(0..10));
 }
