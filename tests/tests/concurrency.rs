@@ -13,7 +13,7 @@ use bff_tests::http2;
 use bff_tests::recording_api::RecordingApi;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, add_second_user, eventually, start, start_envoy, vm_statistics};
+use bff_tests::setup::{TestSystem, add_second_user, eventually, filter_statistic, start, start_envoy, vm_statistics};
 use bff_tests::user_agent::{AT, UserAgent};
 use serde_json::json;
 
@@ -223,4 +223,56 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
         refused(&mut connection).await;
     });
     assert_eq!(vm_statistics(&test.system), before);
+}
+
+/// Whoever makes up a token can send it as often as he likes.
+#[test]
+fn thousands_of_requests_that_wait_for_one_introspection_are_all_answered_and_no_vm_fails() {
+    const CONNECTIONS: usize = 20;
+    const REQUESTS: usize = 100;
+    static MAY_RESPOND: AtomicBool = AtomicBool::new(false);
+    let (_server, address) = ScriptedIntrospection::start(|token, _| {
+        while !MAY_RESPOND.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        match token {
+            "active" => Scripted::Active(json!({"exp": 4_000_000_000_u64})),
+            _ => Scripted::Inactive,
+        }
+    });
+    let (_api, api) = EchoingApi::start();
+    let test = start_envoy(address, api, |options| {
+        options.envoy_concurrency = Some(1);
+        options.filter_timeout_ms = 25_000;
+    });
+    for (token, status) in [("made-up", 401), ("active", 200)] {
+        MAY_RESPOND.store(false, Ordering::Relaxed);
+        let before = vm_statistics(&test.system);
+        let waiting = || filter_statistic(&test.system, "introspections_joined");
+        let joined = waiting();
+        let authorization = format!("Bearer {token}");
+        let headers: [(&str, &[u8]); 1] = [("authorization", authorization.as_bytes())];
+        let limit = Duration::from_secs(60);
+        http2::with_connections(&test.system, CONNECTIONS, limit, async |mut connections: Vec<_>| {
+            let mut requests = Vec::new();
+            for connection in &mut connections {
+                for _ in 0..REQUESTS {
+                    let (response, _) = connection
+                        .begin("GET", "/default/data", &headers, None)
+                        .await
+                        .expect("begun");
+                    requests.push(tokio::spawn(http2::whole(response)));
+                }
+            }
+            let all_wait = u64::try_from(CONNECTIONS * REQUESTS - 1).expect("a number");
+            while waiting() - joined < all_wait {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            MAY_RESPOND.store(true, Ordering::Relaxed);
+            for request in requests {
+                assert_eq!(request.await.expect("no panic").expect("a response").status, status);
+            }
+        });
+        assert_eq!(vm_statistics(&test.system), before);
+    }
 }
