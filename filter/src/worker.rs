@@ -1,7 +1,7 @@
 //! What the contexts of one worker share, and the host that its gateway sees.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +25,10 @@ use crate::metrics::Stats;
 /// Period of a tick that is due as soon as possible.
 const NEXT_TICK: Duration = Duration::from_millis(1);
 
+/// The maximum number of other requests that end or continue because of one callback. Envoy ends each inside the last callback of
+/// the one before, so all of them take stack at once, and V8 has no more than for some hundred.
+const MAX_OTHERS: usize = 32;
+
 /// Period of the root context's ticks, for metrics, warnings and the list of ended sessions.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -35,6 +39,8 @@ pub(crate) struct Worker {
     callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
     /// For requests that were paused and then forwarded.
     responses: RefCell<BTreeMap<u32, ResponseContext>>,
+    /// Decisions that exceed [`MAX_OTHERS`], in the order in which they were made.
+    postponed: RefCell<VecDeque<(u32, Decision)>>,
     metrics: Metrics<u32, Infallible>,
     reported: RefCell<Reported>,
 }
@@ -49,6 +55,7 @@ impl Worker {
             gateway: worker::Worker::new(Gateway::with_shared_cache(config.clone()), &config),
             callouts: RefCell::default(),
             responses: RefCell::default(),
+            postponed: RefCell::default(),
             metrics: Metrics::define(&Stats, keys.into_iter()),
             reported: RefCell::default(),
         }
@@ -58,6 +65,7 @@ impl Worker {
         ContextHost {
             worker: self,
             context_id,
+            decided: Cell::new(0),
         }
     }
 
@@ -89,13 +97,24 @@ impl Worker {
     /// Handles a tick of the root context.
     pub(crate) fn on_tick(&self, context_id: u32) {
         host::tick_every(TICK);
-        if self.gateway.on_tick(&self.host(context_id)) {
+        let host = self.host(context_id);
+        self.carry_out_postponed(&host);
+        if self.gateway.on_tick(&host) {
             host::tick_every(NEXT_TICK);
         }
-        self.gateway.repeat_lost(&self.host(context_id));
+        self.gateway.repeat_lost(&host);
         if let Ok(mut reported) = self.reported.try_borrow_mut() {
             let counted = self.gateway.with_gateway(|gateway| Counted::of(gateway));
             self.metrics.report(&Stats, &mut reported, &counted);
+        }
+    }
+
+    /// Carries out decisions that were postponed, as many as one callback may.
+    fn carry_out_postponed(&self, host: &ContextHost<'_>) {
+        let postponed = self.postponed.try_borrow_mut();
+        let postponed = postponed.map(|mut postponed| std::mem::take(&mut *postponed));
+        for (stream, decision) in postponed.unwrap_or_default() {
+            host.decide(stream.into(), decision);
         }
     }
 
@@ -138,6 +157,8 @@ impl Worker {
 struct ContextHost<'a> {
     worker: &'a Worker,
     context_id: u32,
+    /// The number of decisions on paused requests in this callback.
+    decided: Cell<usize>,
 }
 
 impl RequestAttributes for ContextHost<'_> {
@@ -151,9 +172,7 @@ impl RequestAttributes for ContextHost<'_> {
 }
 
 impl Host for ContextHost<'_> {
-    /// Envoy ends one stream inside the other's last callback, so all of them take stack at once. V8 has no more than for some
-    /// hundred.
-    const MAX_RESETS: usize = 32;
+    const MAX_RESETS: usize = MAX_OTHERS;
 
     fn now(&self) -> Duration {
         host::now()
@@ -179,6 +198,14 @@ impl Host for ContextHost<'_> {
     fn decide(&self, stream: StreamId, decision: Decision) {
         // Every stream of this shell has the number of its context. If the context has ended, so has the request.
         let Ok(decided) = u32::try_from(stream) else { return };
+        if self.decided.get() == MAX_OTHERS {
+            if let Ok(mut postponed) = self.worker.postponed.try_borrow_mut() {
+                postponed.push_back((decided, decision));
+            }
+            host::tick_every(NEXT_TICK);
+            return;
+        }
+        self.decided.set(self.decided.get().saturating_add(1));
         if !host::set_effective_context(decided) {
             return;
         }
