@@ -3,7 +3,7 @@
 import { waitUntilAborted } from './abort.js';
 import { Ending } from './ending.js';
 import { BffError, call, checkWebUrl, isUnauthorized, type JsonObject, UNUSABLE } from './http.js';
-import type { BffClientOptions, BffRequestInit, LoginOptions, LogoutOptions } from './options.js';
+import type { BffClientOptions, BffRequestInit, LoginOptions, LogoutOptions, LogoutResult } from './options.js';
 import { openPage, type Page, resolveUrl } from './opened-page.js';
 import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { type Claims, Known, type PageLoad, type Session, type SessionEvent, type SessionListener } from './session.js';
@@ -92,33 +92,32 @@ export class BffClient<C extends object = Claims> {
   /**
    * Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. It returns
    * with another load of the page.
-   * @throws BffError if the BFF refuses the sign-out or cannot be reached. A session that has already ended is no error
+   * @throws BffError if the BFF refuses the sign-out or cannot be reached. Without `everywhere`, an ended session is no error
    */
-  async logout({ returnTo }: LogoutOptions = {}): Promise<void> {
-    const url = await this.#runAlone(async () => {
+  logout(options: LogoutOptions & { everywhere: true }): Promise<LogoutResult>;
+  logout(options?: LogoutOptions): Promise<void>;
+  async logout({ returnTo, everywhere }: LogoutOptions = {}): Promise<LogoutResult | void> {
+    const { url, notDone } = await this.#runAlone(async () => {
       let response: JsonObject = {};
       try {
-        response = await this.#postInSession('/logout');
+        response = await this.#postInSession('/logout', { everywhere });
       } catch (error) {
         // Refused because the session has already ended, which is the wanted state.
-        if (!isUnauthorized(error) || this.#known.isLoggedIn) throw error;
+        if (everywhere || !isUnauthorized(error) || this.#known.isLoggedIn) throw error;
       }
       this.#page().tabs.tell('logged_out');
       // A response to an earlier request must not bring the session back.
       this.#answered = ++this.#asked;
-      return typeof response['url'] === 'string' ? checkWebUrl(response['url']) : undefined;
+      return response;
       // The BFF refuses a refresh in progress when its session ends, so a refresh that hangs delays nobody here.
     }, LOGOUT_WAIT_MS);
     // An empty path: the place of an abandoned sign-in is not the one to return to.
     rememberPlace(returnTo ?? '');
-    if (url === undefined) {
-      this.#end('logged_out');
-      const place = restorePlace();
-      if (place !== undefined) this.#navigate(place);
-    } else {
-      this.#isLeaving = true;
-      this.#navigate(url);
-    }
+    const place = url ? checkWebUrl(url) : restorePlace();
+    if (url) this.#isLeaving = true;
+    else this.#end('logged_out');
+    if (place) this.#navigate(place);
+    return { notDone } as LogoutResult;
   }
 
   /** Requests the session from the BFF. Throws a `BffError` if the BFF does not say whether a user is signed in. */
@@ -377,12 +376,12 @@ export class BffClient<C extends object = Claims> {
   }
 
   /** Sends a POST. If the BFF refuses it in a valid session, sends it again: the CSRF value or the proof may have changed. */
-  async #postInSession(path: string): Promise<JsonObject> {
+  async #postInSession(path: string, body?: JsonObject): Promise<JsonObject> {
     try {
-      return await this.#call('POST', path);
+      return await this.#call('POST', path, body);
     } catch (error) {
       if (!isUnauthorized(error) || !(await this.#read('session_expired'))) throw error;
-      return this.#call('POST', path);
+      return this.#call('POST', path, body);
     }
   }
 

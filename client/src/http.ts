@@ -92,8 +92,8 @@ export async function call(
  */
 export function checkWebUrl(value: unknown): string {
   try {
-    const url = new URL(value as string);
-    if (/^https?:$/.test(url.protocol)) return url.href;
+    const { href } = new URL(value as string);
+    if (/^https?:/.test(href)) return href;
   } catch {
     // Not a URL: rejected like a URL of another scheme.
   }
@@ -108,8 +108,9 @@ export function isUnauthorized(error: unknown): error is BffError {
 function parse(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && !Array.isArray(value) && value ? (value as JsonObject) : undefined;
+    if (Object(value) === value && !Array.isArray(value)) return value as JsonObject;
   } catch {
-    return undefined;
+    // Not JSON.
   }
+  return undefined;
 }

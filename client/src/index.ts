@@ -2,6 +2,6 @@
 
 export { BffClient } from './client.js';
 export { BffError, type BffErrorCode } from './http.js';
-export type { BffClientOptions, BffRequestInit, LoginOptions, LogoutOptions } from './options.js';
+export type { BffClientOptions, BffRequestInit, LoginOptions, LogoutOptions, LogoutResult } from './options.js';
 export { takePageUrl } from './page.js';
 export type { Claims, PageLoad, Session, SessionEvent, SessionListener } from './session.js';

@@ -45,4 +45,16 @@ export interface BffRequestInit extends RequestInit {
 export interface LogoutOptions {
   /** The path to return to. Default: the path of the post-logout redirect URI. */
   returnTo?: string;
+  /** Whether all sessions of the user end, in every browser. Default false. */
+  everywhere?: boolean;
+}
+
+/** The result of a sign-out. */
+export interface LogoutResult {
+  /**
+   * With `everywhere`, what could not be done: `other_sessions` (the user is unknown, so only this session has ended),
+   * `other_tokens` (not revoked at the authorization server), `other_browsers` (still signed in at the authorization server),
+   * `other_replicas` (of the BFF, which do not know yet).
+   */
+  notDone: readonly ('other_sessions' | 'other_tokens' | 'other_browsers' | 'other_replicas' | (string & {}))[] | undefined;
 }

@@ -192,7 +192,7 @@ export class FakeBff {
       case 'POST /bff/logout':
         if (!isMeant) return refused();
         this.session = undefined;
-        return json(200, { url: 'https://login.example.com/end?x=1' });
+        return json(200, { url: 'https://login.example.com/end?x=1', ...(JSON.parse(body || '{}').everywhere && { notDone: ['other_tokens'] }) });
       default: {
         if (origin !== API) return new Response('elsewhere');
         const isSafe = request.method === 'GET';

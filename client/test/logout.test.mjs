@@ -73,6 +73,29 @@ test('signing out of a session that is over is no error', async () => {
   assert.equal(bff.current.isLoggedIn, false);
 });
 
+test('signing out everywhere says so to the BFF, and returns what could not be done', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const targets = [];
+  const bff = client({ navigate: (url) => targets.push(url) });
+  await bff.onPageLoad();
+  assert.deepEqual(await bff.logout({ everywhere: true }), { notDone: ['other_tokens'] });
+  assert.deepEqual(targets, ['https://login.example.com/end?x=1']);
+  page.bff.logIn();
+  await bff.session();
+  assert.deepEqual(await bff.logout(), { notDone: undefined });
+});
+
+test('signing out everywhere without a session is an error, since no other session has ended', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  page.bff.session = undefined;
+  await assert.rejects(bff.logout({ everywhere: true }), { status: 401 });
+  assert.equal(bff.current.isLoggedIn, false);
+});
+
 test('signing out with a CSRF value that was replaced works', async () => {
   const page = fakePage();
   page.bff.logIn();
