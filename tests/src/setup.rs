@@ -160,20 +160,25 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Creates a user `seconduser` with the demo user's password: the authorization server has no page for that.
 pub fn add_second_user(system: &System) {
+    add_users(system, &["seconduser"]);
+}
+
+/// Adds these users, each with a `sub` of their own. The password is the demo user's.
+pub fn add_users(system: &System, names: &[&str]) {
     let script = "
         import { createClient } from '@libsql/client';
         const database = createClient({ url: 'file:' + process.env.DATABASE_FILE });
-        await database.execute(`INSERT INTO account
-            SELECT 'second-user-sub', 'seconduser', password_hash, 'Second', 'User', 'second@example.com' FROM account`);";
+        for (const name of process.env.NAMES.split(',')) {
+            await database.execute({ args: { name, sub: `${name}-sub`, mail: `${name}@example.com` }, sql:
+                `INSERT INTO account SELECT :sub, :name, password_hash, 'Second', 'User', :mail FROM account LIMIT 1` });
+        }";
     let artifacts = Artifacts::from_env().expect("the artifacts");
     let status = Command::new(&artifacts.node)
         .args(["--input-type=module", "--eval", script])
         .current_dir(&artifacts.authorization_server)
         .env("DATABASE_FILE", system.directory().join("authorization-server.sqlite"))
+        .env("NAMES", names.join(","))
         .status()
         .expect("Node.js starts");
-    assert!(
-        status.success(),
-        "creating the second user failed: see the output above"
-    );
+    assert!(status.success(), "creating users failed: see the output above");
 }

@@ -75,10 +75,16 @@ impl UserAgent {
         Self::signed_in_as(system, "demouser")
     }
 
-    /// A user with this name who has signed in. The password is the demo user's.
-    pub fn signed_in_as(system: &System, username: &str) -> Self {
+    /// A browser without a session, of a user with this name. The password is the demo user's.
+    pub fn of_user(system: &System, username: &str) -> Self {
         let mut user = Self::new(system);
         user.username = username.to_owned();
+        user
+    }
+
+    /// A user with this name who has signed in. The password is the demo user's.
+    pub fn signed_in_as(system: &System, username: &str) -> Self {
+        let mut user = Self::of_user(system, username);
         user.sign_in();
         user
     }

@@ -5,10 +5,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use bff_core::cookie::purpose::Purpose;
+use bff_tests::client_credentials::set;
 use bff_tests::device::{self, Device, bind_sessions};
-use bff_tests::http1::Request;
+use bff_tests::http1::{Request, send_plain};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{artifacts, start_from};
+use bff_tests::setup::{artifacts, eventually, filter_statistic, start_from};
+use bff_tests::two_replicas::now;
 use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Artifacts, Component, System};
 
@@ -105,6 +107,35 @@ fn the_filter_of_the_last_release_refuses_a_session_that_is_or_may_be_bound_to_a
             .expect("a cookie of the system");
         assert_eq!(copy.get_data().status, 200);
     }
+}
+
+/// A filter that ignored the end of all sessions would accept them. That of the last release counts a failed poll instead.
+#[test]
+fn the_filter_of_the_last_release_does_not_ignore_the_end_of_all_sessions() {
+    let mut artifacts = artifacts();
+    artifacts.filter = previous("PREVIOUS_FILTER");
+    let token = "a-token-of-operators-0123456789abcdef";
+    let test = start_from(artifacts, |options| {
+        set(options, Component::Bff, "BFF_ADMIN_TOKEN", token)
+    });
+    let user = UserAgent::signed_in(&test.system);
+    eventually("the filter polls the list", || {
+        filter_statistic(&test.system, "ended_sessions_read") > 0
+    });
+    // The first polls came before the service listened.
+    let failures = filter_statistic(&test.system, "ended_sessions_failures");
+    let end = Request::new("POST", "/end-sessions")
+        .header("authorization", format!("Bearer {token}"))
+        .json(&serde_json::json!({"began_before": now()}));
+    assert_eq!(
+        send_plain(test.system.bff_admin(), &end).expect("a response").status,
+        200
+    );
+    eventually("the filter reports that it cannot read the list", || {
+        filter_statistic(&test.system, "ended_sessions_failures") > failures + 4
+    });
+    let session = user.clone().bff("GET", "/bff/session").json();
+    assert_eq!(session["isLoggedIn"], false, "the service itself refuses the session");
 }
 
 #[test]

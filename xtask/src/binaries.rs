@@ -42,10 +42,11 @@ const OF_THE_NATIVE_MODULE: [&str; 2] = ["tests/tests/discovered_secrets.rs", "t
 
 /// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
 /// deployments have nothing to do with it.
-const OF_THE_FILTER: [&str; 22] = [
+const OF_THE_FILTER: [&str; 23] = [
     "tests/tests/api_through_envoy.rs",
     "tests/tests/bytes.rs",
     "tests/tests/concurrency.rs",
+    "tests/tests/end_sessions.rs",
     "tests/tests/ended_streams.rs",
     "tests/tests/entry_points.rs",
     "tests/tests/faults.rs",

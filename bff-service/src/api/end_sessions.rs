@@ -35,6 +35,8 @@ const NAME: &str = "end_sessions";
 enum Target {
     User(User),
     Login(Login),
+    /// All sessions that began before this time, in seconds since 1970.
+    BeganBefore(u64),
 }
 
 /// A user, by the identifier that the authorization server has for them.
@@ -90,20 +92,29 @@ async fn end(
     let body = body::read(headers, payload, BodyKind::Json).await?;
     let target: Target = body::parse(&body)?;
     let now = clock::now();
-    let (ended, what, sub) = match &target {
-        Target::User(User { iss, sub }) => (
-            Ended::User(digest(application, iss, sub)?),
-            "all sessions of a user",
-            Some(&**sub),
-        ),
-        Target::Login(Login { iss, sid }) => (
-            Ended::Login(digest(application, iss, sid)?),
-            "the sessions with one `sid`",
-            None,
-        ),
+    let of_server = |iss: &str, name: &str| digest(application, iss, name);
+    let (name, all_know, what, sub) = match &target {
+        Target::User(User { iss, sub }) => {
+            let ended = Ended::User(of_server(iss, sub)?);
+            let all_know = application.end(ended, now).await;
+            (ended.to_text(), all_know, "all sessions of a user", Some(&**sub))
+        }
+        Target::Login(Login { iss, sid }) => {
+            let ended = Ended::Login(of_server(iss, sid)?);
+            let all_know = application.end(ended, now).await;
+            (ended.to_text(), all_know, "the sessions with one `sid`", None)
+        }
+        Target::BeganBefore(before) if *before > now => {
+            return Err(ApiError::invalid(
+                "`began_before` is in the future: write a time up to now, in seconds since 1970",
+            ));
+        }
+        Target::BeganBefore(before) => {
+            let (all, all_know) = application.end_all(*before, now).await;
+            (all.to_text(), all_know, "all sessions that began before a time", None)
+        }
     };
-    let all_know = application.end(ended, now).await;
-    let (name, entries) = (ended.to_text(), application.ended.len());
+    let entries = application.ended.len();
     application.metrics.count_logout(LogoutParty::Operator);
     log::info!(
         target: AUDIT,

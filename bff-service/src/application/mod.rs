@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bff_core::cookie::session_id::SessionId;
-use bff_core::session::ended_sessions::Ended;
+use bff_core::session::ended_sessions::{AllEnded, Ended};
 use oauth2::RedirectUrl;
 use zeroize::Zeroizing;
 
@@ -264,6 +264,19 @@ impl Application {
             Some(until) => self.tell(ended, now, until).await,
             None => true,
         }
+    }
+
+    /// Ends all sessions that began before `before`, at `now` (both in seconds since 1970), here and, with Redis, at the other
+    /// replicas. Returns what has ended, and whether the other replicas know.
+    pub async fn end_all(&self, before: u64, now: u64) -> (AllEnded, bool) {
+        // A session may have begun right after an entry of another replica.
+        self.ended_by_now().await;
+        let all = self.ended.end_all(before, now);
+        let all_know = match &self.redis {
+            Some(redis) => redis_sync::publish_all(redis, &self.ended, all).await,
+            None => false,
+        };
+        (all, all_know)
     }
 
     /// Like [`Application::end`], for an unauthenticated caller. Returns whether the list had room for the entry.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::ended_sessions::{SID, is_ended};
 use crate::support::app::{Setup, TestApp, WEB_ORIGIN};
-use crate::support::authorization_server::FakeAuthorizationServer;
+use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};
+use crate::support::forgery::now;
 use crate::support::http::{Request, Response};
 use crate::support::log_capture;
 
@@ -66,6 +67,43 @@ fn an_operator_ends_the_sessions_of_one_login() {
     assert_eq!(response.status, 200, "{response:?}");
     assert!(response.json()["ended"].as_str().unwrap().starts_with('l'));
     assert!(is_ended(&mut alice) && !is_ended(&mut elsewhere));
+}
+
+#[test]
+fn an_operator_ends_all_sessions_that_began_before_a_time_and_later_ones_live() {
+    let app = with_token();
+    let (mut alice, mut bob) = (app.signed_in(), app.browser().sign_in_as("bob"));
+    let long_ago = end(&app, &json!({"began_before": now() - 10_000}));
+    assert_eq!(long_ago.status, 200, "{long_ago:?}");
+    assert!(!is_ended(&mut alice) && !is_ended(&mut bob));
+    let response = end(&app, &json!({"began_before": now()}));
+    assert_eq!(response.status, 200, "{response:?}");
+    let body = response.json();
+    assert!(body["ended"].as_str().unwrap().starts_with('a'), "{body}");
+    assert_eq!(body["entries"], 1);
+    assert!(is_ended(&mut alice) && is_ended(&mut bob));
+    // Within the same second.
+    let (mut again, mut other) = (app.signed_in(), app.browser().sign_in_as("bob"));
+    assert!(!is_ended(&mut again) && !is_ended(&mut other));
+    // And these end as well, however soon.
+    assert_eq!(end(&app, &json!({"began_before": now()})).status, 200);
+    assert!(is_ended(&mut again) && is_ended(&mut other));
+}
+
+#[test]
+fn a_login_in_progress_does_not_survive_the_end_of_all_sessions() {
+    let app = with_token();
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    app.authorization_server.misbehave("token", Misbehaviour::Hang);
+    let before = app.authorization_server.requests("token");
+    std::thread::scope(|scope| {
+        let login = scope.spawn(|| browser.load_page(page_url.as_str()));
+        app.authorization_server.wait_for_requests("token", before + 1);
+        assert_eq!(end(&app, &json!({"began_before": now()})).status, 200);
+        app.authorization_server.behave();
+        assert_eq!(login.join().unwrap().outcome(), "401 login_required");
+    });
 }
 
 #[test]
@@ -134,6 +172,12 @@ fn a_request_that_does_not_say_exactly_what_to_end_is_refused_with_what_to_write
         json!({"user": "alice"}),
         json!({"login": {"iss": iss, "sub": "alice"}}),
         json!({"everybody": true}),
+        json!({"began_before": now() + 60}),
+        json!({"began_before": -1}),
+        json!({"began_before": "0"}),
+        json!({"began_before": 0.5}),
+        json!({"began_before": null}),
+        json!({"began_before": 0, "user": {"iss": iss, "sub": "alice"}}),
     ] {
         let response = end(&app, &body);
         assert_eq!(response.outcome(), "400 invalid_request", "{body}");

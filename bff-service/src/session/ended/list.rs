@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bff_core::cookie::session_id::SessionId;
-use bff_core::session::ended_sessions::{Ended, EndedSessions};
+use bff_core::session::ended_sessions::{AllEnded, Ended, EndedSessions};
 
 use crate::clock;
 
@@ -84,6 +84,21 @@ impl List {
     /// Adds an entry of another replica, which ends sessions that began by `until` (seconds since 1970).
     pub fn learn(&self, ended: Ended, until: u64) {
         self.make_room().ended.learn(ended, until);
+    }
+
+    /// Ends all sessions that began before `before`, at `now`, like [`EndedSessions::end_all`].
+    pub fn end_all(&self, before: u64, now: u64) -> AllEnded {
+        self.make_room().ended.end_all(before, now)
+    }
+
+    /// Adds the end of all sessions at another replica.
+    pub fn learn_all(&self, all: AllEnded) {
+        self.make_room().ended.learn_all(all);
+    }
+
+    /// The end of all sessions, if there was one.
+    pub fn all_ended(&self) -> Option<AllEnded> {
+        self.read().ended.all_ended()
     }
 
     fn make_room(&self) -> RwLockWriteGuard<'_, Inner> {

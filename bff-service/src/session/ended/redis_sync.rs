@@ -3,10 +3,13 @@
 //! its entries, and polls the recent entries of the others every second. An entry that could not be added in time is
 //! added later with the time at which it ended, which the others no longer read: a changed marker tells them to read
 //! the whole set.
+//!
+//! The end of all sessions is in the set with a score above all times, so every poll reads it, and no number of entries
+//! displaces it.
 
 use std::time::Duration;
 
-use bff_core::session::ended_sessions::Ended;
+use bff_core::session::ended_sessions::{AllEnded, Ended};
 
 use super::list::List;
 use crate::session::redis::{Redis, Unavailable};
@@ -18,6 +21,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const OVERLAP_SECONDS: u64 = 120;
 /// Maximum number of entries.
 const MAX_ENTRIES: isize = 10_000;
+
+/// Added to the time in the score of the end of all sessions.
+const ALL_SCORE: u64 = 1_000_000_000_000;
 
 /// The key of the sorted set.
 const ENDED: &str = "ended";
@@ -77,6 +83,31 @@ async fn add(redis: &Redis, list: &List, entries: impl IntoIterator<Item = (Ende
     Ok(())
 }
 
+/// Publishes the end of all sessions to the other replicas. Returns whether Redis has it. A failure is logged and counted.
+/// This replica has it anyway, and publishes it when Redis is available again.
+pub async fn publish_all(redis: &Redis, list: &List, all: AllEnded) -> bool {
+    let published = add_all(redis, list, all).await;
+    if published.is_err() {
+        list.set_unpublished();
+    }
+    published.is_ok()
+}
+
+async fn add_all(redis: &Redis, list: &List, all: AllEnded) -> Result<(), Unavailable> {
+    let mut add = redis::cmd("ZADD");
+    add.arg(redis.key(ENDED)).arg("GT");
+    add.arg(ALL_SCORE.saturating_add(all.ended_at)).arg(all.to_text());
+    redis.run::<i64>(&add).await?;
+    let mut expire = redis::cmd("ZREMRANGEBYSCORE");
+    let oldest = clock::now().saturating_sub(list.keep_seconds());
+    expire
+        .arg(redis.key(ENDED))
+        .arg(ALL_SCORE)
+        .arg(ALL_SCORE.saturating_add(oldest));
+    redis.run::<i64>(&expire).await?;
+    Ok(())
+}
+
 /// Polls the entries of the other replicas. Never returns.
 pub async fn follow(redis: Redis, list: List) {
     // Redis may lack entries of this replica: from the time when Redis was down, or before it lost its data.
@@ -112,6 +143,9 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     }
     if list.take_unpublished() {
         add(redis, list, list.entries()).await?;
+        if let Some(all) = list.all_ended() {
+            add_all(redis, list, all).await?;
+        }
         let mut set = redis::cmd("SET");
         let new = random::token().map_err(|_| Unavailable)?;
         set.arg(redis.key(MARKER)).arg(new);
@@ -135,8 +169,12 @@ async fn read(redis: &Redis, list: &List, since: u64) -> Result<(), Unavailable>
         .arg("BYSCORE")
         .arg("WITHSCORES");
     for (name, score) in redis.run::<Vec<(String, f64)>>(&command).await? {
-        if let Some(ended) = Ended::from_text(&name) {
-            list.learn(ended, to_until(list, score));
+        let ended_at = (score as u64).saturating_sub(ALL_SCORE);
+        match (Ended::from_text(&name), AllEnded::from_text(&name, ended_at)) {
+            (Some(ended), _) => list.learn(ended, to_until(list, score)),
+            (None, Some(all)) => list.learn_all(all),
+            // Of a later release.
+            (None, None) => {}
         }
     }
     Ok(())

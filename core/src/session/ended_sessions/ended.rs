@@ -51,6 +51,39 @@ impl Ended {
     }
 }
 
+/// All sessions that began before a time have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllEnded {
+    /// Sessions that began before this time have ended. In seconds since 1970; 0 if no session was ended in this way.
+    pub before: u64,
+    /// When they were ended, in seconds since 1970: cookies that were sealed later are of later sessions.
+    pub ended_at: u64,
+    /// The change of the list that set `before`.
+    pub(super) change: u64,
+}
+
+impl AllEnded {
+    /// Sessions that began before `before` have ended, at `ended_at` (both in seconds since 1970).
+    pub fn new(before: u64, ended_at: u64) -> Self {
+        Self {
+            before,
+            ended_at,
+            change: 0,
+        }
+    }
+
+    /// Returns the text form: `a` and the time before which sessions have ended.
+    pub fn to_text(self) -> String {
+        format!("a{}", self.before)
+    }
+
+    /// Parses the form of [`AllEnded::to_text`]. `ended_at` is the time at which they were ended, in seconds since 1970.
+    pub fn from_text(text: &str, ended_at: u64) -> Option<Self> {
+        let before = text.strip_prefix('a')?.parse().ok()?;
+        Some(Self::new(before, ended_at))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,15 +1,19 @@
 //! The list of ended sessions as JSON, which the filter polls from the service.
 //!
-//! In format 2, an entry ends what began up to its time. In format 1, without a `format` member, a login was ended for
+//! In format 3, `began_before` ends all sessions that began before that time, and `entries` stands in place of `ended`, which
+//! earlier releases require: a filter that would ignore `began_before` counts the poll as failed. It is written only if
+//! all sessions before a time were ended. In format 2, an entry ends what began up to its time. In format 1, without a `format` member, a login was ended for
 //! good, and its time was that of the logout. A filter of that time reads format 2 in that sense, and so ends more.
 
 use serde::{Deserialize, Serialize};
 
-use super::ended::Ended;
+use super::ended::{AllEnded, Ended};
 use super::list::EndedSessions;
 
-/// The format that is written.
+/// The format without the end of all sessions.
 const FORMAT: u32 = 2;
+/// The format with it.
+const FORMAT_WITH_ALL: u32 = 3;
 /// How long after its time a login of format 1 still ends sessions, in seconds. The service of that format also ends
 /// later sessions of the login, and its times do not allow for clock skew.
 const UNTIMED_LOGIN_SECONDS: u64 = 86_400;
@@ -19,17 +23,34 @@ struct List {
     version: String,
     #[serde(default)]
     format: u32,
-    ended: Vec<(String, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Vec<(String, u64)>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entries: Option<Vec<(String, u64)>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_before: Option<u64>,
 }
 
 impl EndedSessions {
     /// Serializes the list as JSON for [`EndedSessions::from_json`]. `version` identifies this state of the list.
     pub fn to_json(&self, version: &str) -> String {
-        let ended = self.iter().map(|(ended, until)| (ended.to_text(), until)).collect();
-        let list = List {
-            version: version.to_owned(),
-            format: FORMAT,
-            ended,
+        let entries = Some(self.iter().map(|(ended, until)| (ended.to_text(), until)).collect());
+        let version = version.to_owned();
+        let list = match self.all_ended() {
+            None => List {
+                version,
+                format: FORMAT,
+                ended: entries,
+                entries: None,
+                began_before: None,
+            },
+            Some(all) => List {
+                version,
+                format: FORMAT_WITH_ALL,
+                ended: None,
+                entries,
+                began_before: Some(all.before),
+            },
         };
         serde_json::to_string(&list).unwrap_or_default()
     }
@@ -39,9 +60,18 @@ impl EndedSessions {
     pub fn from_json(json: &[u8], limit: usize) -> Option<(Self, String)> {
         let list: List = serde_json::from_slice(json).ok()?;
         let mut ended = Self::new(limit, 0);
-        for (text, at) in list.ended {
+        let entries = match (list.ended, list.entries, list.began_before) {
+            (Some(entries), None, None) => entries,
+            (None, Some(entries), Some(before)) if list.format == FORMAT_WITH_ALL => {
+                // The filter drops no end of all sessions, so it does not need the time of it.
+                ended.learn_all(AllEnded::new(before, 0));
+                entries
+            }
+            _ => return None,
+        };
+        for (text, at) in entries {
             let until = |name| match (list.format, name) {
-                (FORMAT, _) | (_, Ended::Session(_) | Ended::User(_)) => at,
+                (FORMAT | FORMAT_WITH_ALL, _) | (_, Ended::Session(_) | Ended::User(_)) => at,
                 (_, Ended::Login(_)) => at.saturating_add(UNTIMED_LOGIN_SECONDS),
             };
             if let Some(name) = Ended::from_text(&text) {
@@ -92,8 +122,34 @@ mod tests {
         };
         assert!(read("").contains(&session, 160));
         // An unknown format is read as the oldest one.
-        assert!(read(r#","format":3"#).contains(&session, 160));
+        assert!(read(r#","format":4"#).contains(&session, 160));
         assert!(read(r#","format":2"#).contains(&session, 100) && !read(r#","format":2"#).contains(&session, 101));
+    }
+
+    #[test]
+    fn the_end_of_all_sessions_survives_its_journey_and_no_older_reader_takes_it_for_a_list() {
+        #[derive(Deserialize)]
+        struct OldList {
+            #[serde(rename = "ended")]
+            _ended: Vec<(String, u64)>,
+        }
+        let mut list = EndedSessions::new(10, 0);
+        list.end(Ended::Session([1; 16]), 100);
+        assert!(serde_json::from_str::<OldList>(&list.to_json("1")).is_ok());
+        let before = list.end_all(500, 1000).before;
+        let json = list.to_json("2");
+        assert!(serde_json::from_str::<OldList>(&json).is_err(), "{json}");
+        let (read, version) = EndedSessions::from_json(json.as_bytes(), 10).unwrap();
+        assert_eq!((read.all_ended().unwrap().before, version.as_str()), (before, "2"));
+        assert!(read.iter().eq(list.iter()));
+        for invalid in [
+            r#"{"version":"1","format":3,"ended":[],"began_before":5}"#,
+            r#"{"version":"1","format":3,"entries":[]}"#,
+            r#"{"version":"1","format":2,"entries":[],"began_before":5}"#,
+            r#"{"version":"1","format":4,"entries":[],"began_before":5}"#,
+        ] {
+            assert!(EndedSessions::from_json(invalid.as_bytes(), 10).is_none(), "{invalid}");
+        }
     }
 
     /// The checks of the previous release's filter, unchanged and in their order.

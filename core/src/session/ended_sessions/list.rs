@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::ended::Ended;
+use super::ended::{AllEnded, Ended};
 use crate::cookie::session_id::SessionId;
 
 /// How far the times of a user or a login may get ahead of the clock, in seconds, in addition to clock skew: each
@@ -20,13 +20,15 @@ const MAX_AHEAD_SECONDS: u64 = 60;
 pub struct EndedSessions {
     entries: HashMap<Ended, Entry>,
     /// The same entries, ordered by their times.
-    order: BTreeSet<(u64, Ended)>,
+    pub(super) order: BTreeSet<(u64, Ended)>,
     /// For users and logins: when the last session began that had to begin ahead of the clock, because its user or its
     /// login had an entry.
     begun_ahead: HashMap<Ended, u64>,
+    /// What ended all sessions. Not among the entries: a flood of logouts must not displace it.
+    pub(super) all: AllEnded,
     limit: usize,
-    clock_skew_seconds: u64,
-    changes: u64,
+    pub(super) clock_skew_seconds: u64,
+    pub(super) changes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,7 @@ impl EndedSessions {
             entries: HashMap::new(),
             order: BTreeSet::new(),
             begun_ahead: HashMap::new(),
+            all: AllEnded::default(),
             limit,
             clock_skew_seconds,
             changes: 0,
@@ -63,6 +66,8 @@ impl EndedSessions {
             Ended::Session(_) => known,
             // A session whose login knew the entry, here or in another replica, began right after it.
             Ended::Login(_) | Ended::User(_) => {
+                // So did one whose login knew that all sessions before it had ended.
+                let known = known.max(self.all.before.saturating_sub(1));
                 let after = known.saturating_add(1).min(self.ahead(now, 3));
                 let begun = self.begun_ahead.get(&ended).copied().unwrap_or_default();
                 known.max(after).max(begun)
@@ -104,16 +109,23 @@ impl EndedSessions {
         for (ended, until) in other.iter() {
             self.learn(ended, until);
         }
+        self.learn_all(other.all);
     }
 
     /// Returns when a session begins whose tokens were requested at `now`, in seconds since 1970: at that time, or
-    /// right after the entries of its user and its login if these were known by then. `seen` is the value of
+    /// right after what ended all sessions, and the entries of its user and its login, if these were known by then. `seen` is the value of
     /// [`EndedSessions::changes`] at `now`. A later entry ends this session too: its tokens may be older.
     pub fn begin(&mut self, session: &SessionId, now: u64, seen: u64) -> u64 {
         let (_, user, login) = session.parts();
         let names = [Ended::User(user), Ended::Login(login)];
         let entries = names.iter().filter_map(|name| self.entries.get(name));
         let mut after = now;
+        if self.all.before > now {
+            if self.all.change > seen {
+                return now;
+            }
+            after = self.all.before;
+        }
         for entry in entries.filter(|entry| entry.until >= now) {
             if entry.change > seen {
                 return now;
@@ -136,15 +148,19 @@ impl EndedSessions {
     }
 
     /// Returns how far ahead times may get, with room for `skews` times the clock skew.
-    fn ahead(&self, now: u64, skews: u64) -> u64 {
+    pub(super) fn ahead(&self, now: u64, skews: u64) -> u64 {
         now.saturating_add(self.clock_skew_seconds.saturating_mul(skews))
             .saturating_add(MAX_AHEAD_SECONDS)
     }
 
-    /// Drops the entries that end no session that began at `time` or later.
+    /// Drops the entries that end no session that began at `time` or later, and what ended all sessions before `time`.
     pub fn forget_before(&mut self, time: u64) {
         while self.order.first().is_some_and(|(until, _)| *until < time) {
             self.forget_first();
+            self.changes = self.changes.saturating_add(1);
+        }
+        if self.all.before > 0 && self.all.ended_at < time {
+            self.all = AllEnded::default();
             self.changes = self.changes.saturating_add(1);
         }
     }
@@ -158,6 +174,9 @@ impl EndedSessions {
     /// Whether this session, which began at `began_at` (seconds since 1970), has ended. A user who was signed out may
     /// sign in again. An ended session does not come back.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
+        if began_at < self.all.before {
+            return true;
+        }
         if self.entries.is_empty() {
             return false;
         }
@@ -173,14 +192,14 @@ impl EndedSessions {
         self.changes
     }
 
-    /// Returns the number of entries.
+    /// Returns the number of entries, with what ended all sessions.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len().saturating_add(usize::from(self.all.before > 0))
     }
 
     /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Returns the entries with the times up to which they end sessions, the earliest first.
