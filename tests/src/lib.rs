@@ -40,6 +40,7 @@ pub mod reference;
 pub mod renamed_server;
 pub mod repository;
 pub mod request_corpus;
+pub mod rotating_keys;
 pub mod scripted_api;
 pub mod scripted_introspection;
 pub mod sealing;

@@ -6,36 +6,23 @@ use std::net::SocketAddr;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_tests::cookie_keys;
 use bff_tests::device::{self, Device, bind_sessions};
-use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::http1::send_plain;
 use bff_tests::mounted_volume::MountedVolume;
+use bff_tests::rotating_keys::{self, RotatingKeys};
 use bff_tests::setup::{TestSystem, eventually, filter_statistic, start};
 use bff_tests::steady_load::{Progress, under_load};
 use bff_tests::user_agent::UserAgent;
 use demo_system::Component;
 
 const USERS: usize = 3;
-const FROM_ENVIRONMENT: &str = "{\"env\": \"BFF_COOKIE_KEYS\"}";
 
-/// Two replicas whose keys are in a mounted volume. The second one reloads them only on SIGHUP.
+/// Two replicas whose keys are in a mounted volume.
 fn two_replicas(ring: &str) -> (TestSystem, MountedVolume) {
     let mut volume = None;
     let test = start(|options| {
         options.without.retain(|component| *component != Component::SecondBff);
         bind_sessions(options);
-        let made = MountedVolume::new(options.directory.join("volume"), "cookie-keys", &format!("{ring}\n"));
-        let mut set = |component, name: &str, value: String| {
-            options.environment.push((component, name.to_owned(), value));
-        };
-        for (component, seconds) in [(Component::Bff, "1"), (Component::SecondBff, "0")] {
-            set(
-                component,
-                "BFF_COOKIE_KEYS_FILE",
-                made.path("cookie-keys").display().to_string(),
-            );
-            set(component, "BFF_SERVER__REREAD_SECONDS", seconds.to_owned());
-        }
-        volume = Some(made);
+        volume = Some(rotating_keys::in_a_file(options, ring));
     });
     (test, volume.expect("made"))
 }
@@ -46,16 +33,6 @@ fn admins(test: &TestSystem) -> [SocketAddr; 2] {
 
 fn metrics(admin: SocketAddr) -> String {
     demo_system::get(admin, "/metrics").expect("the metrics").1
-}
-
-/// Gives a ring to the service and then to the filter, and returns when it is in force in both.
-fn give(test: &TestSystem, volume: &mut MountedVolume, filter: &mut DiscoveredFilter<'_>, ring: &str) {
-    volume.write("cookie-keys", &format!("{ring}\n"));
-    cookie_keys::reload(&test.system, Component::SecondBff);
-    for admin in admins(test) {
-        cookie_keys::wait_until_in_force(admin, ring);
-    }
-    assert!(filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{ring}\"}}")));
 }
 
 /// No worker of the service or of the filter opens a cookie that was sealed with a removed key.
@@ -92,21 +69,15 @@ fn assert_goes_on(user: &mut UserAgent, device: &mut Device) {
 }
 
 /// A ring that is rejected leaves the previous one in force.
-fn an_invalid_ring_is_refused_by_both(
-    test: &TestSystem,
-    volume: &mut MountedVolume,
-    filter: &mut DiscoveredFilter<'_>,
-    ring: &str,
-) {
+fn an_invalid_ring_is_refused_by_both(test: &TestSystem, keys: &mut RotatingKeys<'_>, ring: &str) {
     let invalid = format!("{ring},{}", "00".repeat(32));
-    volume.write("cookie-keys", &invalid);
-    cookie_keys::reload(&test.system, Component::SecondBff);
+    keys.write(&invalid);
     for admin in admins(test) {
         eventually("the service refuses the ring", || {
             metrics(admin).contains("\nbff_reread_refused 1\n")
         });
     }
-    assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{invalid}\"}}")));
+    assert!(!keys.give_to_filter(&invalid));
     for (component, text) in [
         (Component::Bff, "keys: key 2 is weak (one byte repeated"),
         (Component::SecondBff, "keys: key 2 is weak (one byte repeated"),
@@ -126,8 +97,8 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
     let made = cookie_keys::command(&["generate", "--count", "3"], "");
     let made: Vec<&str> = made.lines().collect();
     let [one, two, three] = made.try_into().expect("three keys");
-    let (test, mut volume) = two_replicas(one);
-    let mut filter = DiscoveredFilter::of(&test.system, (FROM_ENVIRONMENT, &format!("{{\"inline\": \"{one}\"}}")));
+    let (test, volume) = two_replicas(one);
+    let mut keys = RotatingKeys::new(&test.system, volume, one);
     let envoy = test.system.pid(Component::Envoy);
     let (mut bound_user, mut device) = bound(&test);
     let answered = under_load(&test.system, USERS, |progress: &Progress| {
@@ -137,18 +108,18 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
             let (stale_bound, mut stale_device) = bound(&test);
             assert_eq!(stale.get_data().status, 200);
             // The new key must open everywhere before it seals anywhere.
-            give(&test, &mut volume, &mut filter, &format!("{old},{new}"));
+            keys.give(&format!("{old},{new}"));
             assert_goes_on(&mut bound_user, &mut device);
             progress.wait_for_refreshes();
-            give(&test, &mut volume, &mut filter, &format!("{new},{old}"));
+            keys.give(&format!("{new},{old}"));
             assert_goes_on(&mut bound_user, &mut device);
             progress.wait_for_refreshes();
             assert_eq!(stale.get_data().status, 200, "the old key still opens");
-            an_invalid_ring_is_refused_by_both(&test, &mut volume, &mut filter, new);
+            an_invalid_ring_is_refused_by_both(&test, &mut keys, new);
             progress.wait_for_refreshes();
             assert_eq!(stale.get_data().status, 200, "a ring that is refused changes nothing");
             // The cookies that the old key has sealed have expired, except those of the user who was away.
-            give(&test, &mut volume, &mut filter, new);
+            keys.give(new);
             assert_refused_everywhere(&test, &stale);
             assert_refused_everywhere(&test, &stale_bound);
             let mut copy = stale_bound.clone();

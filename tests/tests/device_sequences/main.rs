@@ -8,22 +8,24 @@ mod world;
 
 use std::fmt::Write;
 
+use bff_tests::cookie_keys;
 use bff_tests::device::{Device, bind_sessions};
 use bff_tests::http1::Response;
 use bff_tests::random::Random;
+use bff_tests::rotating_keys::{self, RotatingKeys};
 use bff_tests::setup::eventually;
 use bff_tests::two_replicas::{two_replicas, with_redis_and_no_affinity};
 use bff_tests::user_agent::UserAgent;
 use demo_system::Component;
 
-use self::world::{Copied, GRACE, PROVISIONAL_ACCESS, REGISTRATION, World};
+use self::world::{Copied, GRACE, PROVISIONAL_ACCESS, REGISTRATION, Ring, World};
 
 const SEQUENCES: u64 = 12;
 const STEPS: usize = 30;
 /// How long a session lasts if nobody refreshes it, in seconds.
 const LAST: u64 = 3000;
 
-impl World<'_> {
+impl World<'_, '_> {
     /// A thief acts with one of the copies.
     fn thieve(&mut self, random: &mut Random) {
         if self.copies.is_empty() {
@@ -147,6 +149,8 @@ impl World<'_> {
             13..=16 if lives => "pass",
             17 if self.is_signed_in() => "sign out",
             18 => "restart",
+            // A rotation takes seconds.
+            19 if random.below(2) == 0 => "rotate",
             19 => "annoy",
             _ => "sign in",
         };
@@ -164,6 +168,7 @@ impl World<'_> {
             }
             "sign out" => self.sign_out(),
             "restart" => self.restart(random),
+            "rotate" => self.rotate(),
             "annoy" => self.annoy(),
             _ => self.sign_in(),
         }
@@ -183,13 +188,18 @@ impl World<'_> {
 
 #[test]
 fn in_any_sequence_copied_cookies_are_useless_after_the_stated_time_and_users_stay_signed_in() {
+    let first = cookie_keys::command(&["generate"], "").trim().to_owned();
+    let mut volume = None;
     let (test, _server) = two_replicas(|options| {
         with_redis_and_no_affinity(options);
         bind_sessions(options);
+        volume = Some(rotating_keys::in_a_file(options, &first));
     });
+    let rotating = RotatingKeys::new(&test.system, volume.expect("made"), &first);
+    let mut ring = Ring::new(rotating, first);
     for seed in 1..=SEQUENCES {
         let mut random = Random::new(seed);
-        let mut world = World::new(&test);
+        let mut world = World::new(&test, &mut ring);
         let _ = write!(world.history, "seed {seed}: ");
         for _ in 0..STEPS {
             world.step(&mut random);

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bff_core::cookie::purpose::Purpose;
+use bff_tests::cookie_keys;
 use bff_tests::device::Device;
 use bff_tests::http1::Response;
+use bff_tests::rotating_keys::RotatingKeys;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::TestSystem;
 use bff_tests::two_replicas::redis;
@@ -45,8 +47,38 @@ pub(crate) struct Copied {
     pub(crate) is_provisional: bool,
 }
 
-pub(crate) struct World<'a> {
+/// The cookie keys of the system.
+pub(crate) struct Ring<'a> {
+    rotating: RotatingKeys<'a>,
+    /// The newest first.
+    keys: Vec<String>,
+}
+
+impl<'a> Ring<'a> {
+    pub(crate) fn new(rotating: RotatingKeys<'a>, first: String) -> Self {
+        let keys = vec![first];
+        Self { rotating, keys }
+    }
+
+    /// Puts a new key first. Those that sealed cookies before stay: the user may have been away for long.
+    fn rotate(&mut self) {
+        let new = cookie_keys::command(&["generate"], "").trim().to_owned();
+        // It must open everywhere before it seals anywhere.
+        self.keys.push(new.clone());
+        self.rotating.give(&self.keys.join(","));
+        self.keys.pop();
+        self.keys.insert(0, new);
+        self.rotating.give(&self.keys.join(","));
+    }
+
+    fn seals(&self) -> Seals {
+        Seals::with(&self.keys.join(","), "example")
+    }
+}
+
+pub(crate) struct World<'a, 'k> {
     pub(crate) test: &'a TestSystem,
+    pub(crate) ring: &'a mut Ring<'k>,
     pub(crate) seals: Seals,
     /// In seconds since the start of the sequence. Real time passes too.
     pub(crate) now: u64,
@@ -62,11 +94,12 @@ pub(crate) struct World<'a> {
     pub(crate) history: String,
 }
 
-impl<'a> World<'a> {
-    pub(crate) fn new(test: &'a TestSystem) -> Self {
+impl<'a, 'k> World<'a, 'k> {
+    pub(crate) fn new(test: &'a TestSystem, ring: &'a mut Ring<'k>) -> Self {
         let mut world = Self {
             test,
-            seals: Seals::of(&test.system, "example"),
+            seals: ring.seals(),
+            ring,
             now: 0,
             clock: Instant::now(),
             user: UserAgent::new(&test.system),
@@ -171,6 +204,11 @@ impl<'a> World<'a> {
         if session.registered_at.is_none() && now >= session.began_at + REGISTRATION {
             session.is_unbound = true;
         }
+    }
+
+    pub(crate) fn rotate(&mut self) {
+        self.ring.rotate();
+        self.seals = self.ring.seals();
     }
 
     pub(crate) fn sign_out(&mut self) {
