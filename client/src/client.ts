@@ -185,7 +185,7 @@ export class BffClient<C extends object = Claims> {
     };
 
     await waitUntilAborted(this.#ready(isCsrfNeeded), signal);
-    if (this.#options.fetchIsActivity !== false && this.#ending.isReportDue()) this.#report().catch(() => {});
+    if ((init.isActivity ?? this.#options.fetchIsActivity) !== false && this.#ending.isReportDue()) this.#report().catch(() => {});
     const { token, user } = this.#known;
     const response = await send(request ? request.clone() : input);
     if (response.status !== 401 || this.#current.isLoggedIn === false) return response;
@@ -316,7 +316,7 @@ export class BffClient<C extends object = Claims> {
     const askedAt = Date.now();
     const response = await this.#call('GET', '/session');
     if (typeof response['isLoggedIn'] !== 'boolean') {
-      throw new BffError(0, UNUSABLE, 'The response has no session.');
+      throw new BffError(0, UNUSABLE, 'The response is not from the BFF.');
     }
     // A newer request's response was read first.
     if (asked < this.#answered) return this.#known.isLoggedIn;
@@ -377,11 +377,12 @@ export class BffClient<C extends object = Claims> {
 
   /** Sends a POST. If the BFF refuses it in a valid session, sends it again: the CSRF value or the proof may have changed. */
   async #postInSession(path: string, body?: JsonObject): Promise<JsonObject> {
+    const post = () => this.#call('POST', path, body);
     try {
-      return await this.#call('POST', path, body);
+      return await post();
     } catch (error) {
       if (!isUnauthorized(error) || !(await this.#read('session_expired'))) throw error;
-      return this.#call('POST', path, body);
+      return post();
     }
   }
 

@@ -35,8 +35,10 @@ export interface LoginOptions {
   stepUp?: boolean;
 }
 
-/** The settings of a call: those of the browser's `fetch`, and `fetch`. */
+/** The settings of a call: those of the browser's `fetch`, and these. */
 export interface BffRequestInit extends RequestInit {
+  /** Whether the user is active. Default: `fetchIsActivity` of the client. */
+  isActivity?: boolean;
   /** Sends a request to an API in place of the browser's `fetch`, with the same arguments. A retry calls it again. */
   fetch?: typeof globalThis.fetch;
 }

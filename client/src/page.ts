@@ -26,8 +26,8 @@ export function takePageUrl(redirectPath?: string): string | undefined {
 export function isAuthorizationResponse(query: URLSearchParams): boolean {
   return (
     (query.has('state') && (query.has('code') || query.has('error'))) ||
-    // A JWT, signed or encrypted.
-    /^[\w-]+(\.[\w-]*){2,4}$/.test(query.get('response') ?? '')
+    // A JWT, signed or encrypted. Without the parameter, the text `null` is none.
+    /^[\w-]+(\.[\w-]*){2,4}$/.test(query.get('response') as string)
   );
 }
 
@@ -55,9 +55,9 @@ export function rememberPlace(path = location.pathname + location.search + locat
 /** Shows the remembered place as the page's URL. Returns its path, or `undefined` if there is none. */
 export function restorePlace(): string | undefined {
   try {
-    const path = sessionStorage.getItem(RETURN_TO) ?? '';
+    const path = sessionStorage.getItem(RETURN_TO) as string;
     sessionStorage.removeItem(RETURN_TO);
-    // A path of this origin only. The browser enforces the origin as well.
+    // A path of this origin only, and not `null`. The browser enforces the origin as well.
     if (!/^\/(?![/\\])/.test(path)) return undefined;
     show(path);
     return path;

@@ -5,9 +5,9 @@ import type { BffClient, Claims } from './index.js';
 export interface KeepOpenOptions {
   /**
    * The URL of a cheap GET of the API. The client's `fetch` requests it before each further connection, which refreshes an expired
-   * access token, once for all tabs. Without it, each further connection refreshes the session.
+   * access token, once for all tabs. It counts as no activity of the user.
    */
-  readonly probe?: string;
+  readonly probe: string;
   /** The first pause before a further connection, in milliseconds. Each failure doubles it. 1,000 by default. */
   readonly minPauseMs?: number;
   /** The longest pause, in milliseconds. 30,000 by default. */
@@ -27,7 +27,7 @@ const NORMAL_CLOSURE = 1000;
 export function keepOpen<C extends object = Claims>(
   client: BffClient<C>,
   open: () => WebSocket | EventSource,
-  { probe, minPauseMs = 1000, maxPauseMs = 30_000 }: KeepOpenOptions = {},
+  { probe, minPauseMs = 1000, maxPauseMs = 30_000 }: KeepOpenOptions,
 ): () => void {
   let stream: WebSocket | EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -71,14 +71,17 @@ export function keepOpen<C extends object = Claims>(
     // Not all pages at the same moment.
     const pause = Math.min(maxPauseMs, minPauseMs * 2 ** failures++) * (0.5 + Math.random() / 2);
     timer = setTimeout(async () => {
-      try {
-        if (probe) void (await client.fetch(probe)).body?.cancel();
-        else await client.refresh();
-      } catch {
-        if (turn === mine) connectLater();
-        return;
-      }
-      if (turn === mine) connect();
+      // Of the status, only that of a session or a server that is away matters: the stream has permissions of its own.
+      const isReady = await client.fetch(probe, { isActivity: false }).then(
+        ({ status, body }) => {
+          void body?.cancel();
+          return status !== 401 && status < 500;
+        },
+        () => false,
+      );
+      if (turn !== mine) return;
+      if (isReady) connect();
+      else connectLater();
     }, pause);
   };
 

@@ -45,7 +45,7 @@ function opening(bff, Kind, options) {
     opened.push(stream);
     tell?.(stream);
     return stream;
-  }, { ...PAUSES, ...options });
+  }, { ...PAUSES, probe: `${API}/api/data`, ...options });
   return { opened, next, stop };
 }
 
@@ -72,32 +72,56 @@ test('a stream is opened at once for a user, otherwise when the session is known
   assert.equal(opened.length, 1);
 });
 
-test('a lost web socket is opened again after a refresh', async () => {
+test('a lost web socket is opened again, and the session is refreshed only if the API refuses it', async () => {
   const { page, bff } = await signedIn();
   const { opened, next } = opening(bff, FakeSocket);
-  const second = next();
+  const refreshes = () => lines(page).filter((line) => line === 'POST /bff/refresh').length;
+  let again = next();
   opened[0].begin();
   opened[0].lose();
-  await second;
-  assert.deepEqual(lines(page).filter((line) => line.includes('refresh')), ['POST /bff/refresh']);
+  await again;
+  assert.equal(refreshes(), 0);
   // The end of a stream that was replaced changes nothing.
   opened[0].lose();
   await wait();
   assert.equal(opened.length, 2);
-});
-
-test('with a probe, the session is refreshed only if the API refuses it', async () => {
-  const { page, bff } = await signedIn();
-  const { opened, next } = opening(bff, FakeSocket, { probe: `${API}/api/data` });
-  let again = next();
-  opened[0].lose();
-  await again;
-  assert.equal(lines(page).filter((line) => line.includes('refresh')).length, 0);
   page.bff.isTokenValid = false;
   again = next();
   opened[1].lose();
   await again;
-  assert.equal(lines(page).filter((line) => line.includes('refresh')).length, 1);
+  assert.equal(refreshes(), 1);
+});
+
+test('while the API or the BFF is away, no stream is opened, and the user stays signed in', async () => {
+  const { page, bff } = await signedIn();
+  const { opened, next } = opening(bff, FakeSocket);
+  page.bff.isTokenValid = false;
+  page.bff.refreshFault = () => new Response(null, { status: 502 });
+  opened[0].lose();
+  await wait();
+  assert.equal(opened.length, 1);
+  assert.equal(bff.current.isLoggedIn, true);
+  page.bff.refreshFault = undefined;
+  await next();
+  assert.equal(opened.length, 2);
+});
+
+test('a stream that is opened again says nothing about the user, who may be away', async () => {
+  const page = fakePage();
+  page.bff.endsAt = Date.now() + 3_600_000;
+  page.bff.idleSeconds = 0.2;
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  const { opened, next } = opening(bff, FakeSocket);
+  for (let times = 0; times < 3; times++) {
+    await wait();
+    const again = next();
+    opened.at(-1).lose();
+    await again;
+    page.bff.session && (page.bff.session.activeAt = Date.now());
+  }
+  assert.equal(lines(page).filter((line) => line === 'POST /bff/touch').length, 0);
 });
 
 test('a web socket that its server has finished is not opened again', async () => {

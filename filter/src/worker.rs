@@ -98,24 +98,29 @@ impl Worker {
     pub(crate) fn on_tick(&self, context_id: u32) {
         host::tick_every(TICK);
         let host = self.host(context_id);
-        self.carry_out_postponed(&host);
-        if self.gateway.on_tick(&host) {
+        let has_decided = self.carry_out_postponed(&host);
+        self.gateway.on_tick(&host);
+        self.gateway.repeat_lost(&host);
+        // Last, and never together with a decision on the same stream, since Envoy may end streams inside these calls.
+        if has_decided || self.gateway.end_streams(&host) {
             host::tick_every(NEXT_TICK);
         }
-        self.gateway.repeat_lost(&host);
         if let Ok(mut reported) = self.reported.try_borrow_mut() {
             let counted = self.gateway.with_gateway(|gateway| Counted::of(gateway));
             self.metrics.report(&Stats, &mut reported, &counted);
         }
     }
 
-    /// Carries out decisions that were postponed, as many as one callback may.
-    fn carry_out_postponed(&self, host: &ContextHost<'_>) {
+    /// Carries out decisions that were postponed, as many as one callback may. Returns whether there were any.
+    fn carry_out_postponed(&self, host: &ContextHost<'_>) -> bool {
         let postponed = self.postponed.try_borrow_mut();
         let postponed = postponed.map(|mut postponed| std::mem::take(&mut *postponed));
-        for (stream, decision) in postponed.unwrap_or_default() {
+        let postponed = postponed.unwrap_or_default();
+        let has_any = !postponed.is_empty();
+        for (stream, decision) in postponed {
             host.decide(stream.into(), decision);
         }
+        has_any
     }
 
     /// Handles the head of a response, in its callback. `context`: what was stored for it, unless the request was paused.

@@ -124,6 +124,7 @@ impl Configuration {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         for (thread, reported) in self.workers.iter().zip(reported.iter_mut()) {
             thread.worker.on_tick(&host);
+            thread.worker.end_streams(&host);
             // The worker thread waits for a copy, and not for Envoy.
             let counted = thread.worker.with_gateway(|gateway| Counted::of(gateway));
             self.metrics.report(envoy, reported, &counted);

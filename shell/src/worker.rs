@@ -110,8 +110,8 @@ impl Worker {
         self.with_gateway(|gateway| gateway.on_ended_sessions(status, body));
     }
 
-    /// Handles a tick, twice a second, on behalf of no request. Returns whether another one is due at once.
-    pub fn on_tick<H: Host>(&self, host: &H) -> bool {
+    /// Handles a tick, twice a second, on behalf of no request.
+    pub fn on_tick(&self, host: &impl Host) {
         let now = host.now();
         let effects = self.with_gateway(|gateway| {
             let mut effects = gateway.on_tick(now.as_secs());
@@ -119,11 +119,11 @@ impl Worker {
             effects
         });
         self.run_effects(host, effects);
-        self.end_streams(host, now.as_secs()) == H::MAX_RESETS
     }
 
-    /// Resets the streams whose session or access token has ended, and returns their number.
-    fn end_streams<H: Host>(&self, host: &H, now: u64) -> usize {
+    /// Resets the streams whose session or access token has ended, in a tick. Returns whether another tick is due at once.
+    pub fn end_streams<H: Host>(&self, host: &H) -> bool {
+        let now = host.now().as_secs();
         for (session, slots) in self.with_gateway(|gateway| gateway.doubtful_sessions(now)) {
             for slot in slots {
                 if let Some(value) = host.shared_value(&slot.name()) {
@@ -132,11 +132,11 @@ impl Worker {
             }
         }
         // Not locked while the host is called: it may report the end of a stream inside the call.
-        let ended = self.with_gateway(|gateway| gateway.take_ended_streams(now, H::MAX_RESETS));
+        let ended = self.with_gateway(|gateway| gateway.ended_streams(now, H::MAX_RESETS));
         for stream in &ended {
             host.reset(*stream);
         }
-        ended.len()
+        ended.len() == H::MAX_RESETS
     }
 
     /// Repeats the introspections that were lost with their requests, on behalf of no request.

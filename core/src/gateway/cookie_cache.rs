@@ -4,6 +4,7 @@
 //! the cache starts empty.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::bounded_lru::BoundedLru;
 use super::token_info::TokenInfo;
@@ -19,6 +20,8 @@ pub(crate) struct OpenedCookie {
     sealed: Box<[u8]>,
     /// The decrypted content.
     pub(crate) content: Opened,
+    /// Whether [`OpenedCookie::is_news`] has said so.
+    is_told: AtomicBool,
 }
 
 /// A cookie's slot in the cache.
@@ -41,8 +44,6 @@ pub(crate) struct CookieCache {
 pub(crate) struct CachedCookie {
     pub(crate) slot: CacheSlot,
     pub(crate) cookie: Arc<OpenedCookie>,
-    /// Whether it has just been decrypted: it was not in the cache.
-    pub(crate) just_decrypted: bool,
     /// Information about its access token, if it is cached and has not expired.
     pub(crate) token: Option<Arc<TokenInfo>>,
 }
@@ -84,7 +85,6 @@ impl CookieCache {
             return Ok(CachedCookie {
                 slot,
                 cookie: Arc::clone(&entry.cookie),
-                just_decrypted: false,
                 token: known.map(|(token, _)| Arc::clone(token)),
             });
         }
@@ -97,6 +97,7 @@ impl CookieCache {
             purpose,
             sealed: sealed.into(),
             content,
+            is_told: AtomicBool::new(false),
         });
         let entry = Entry {
             cookie: Arc::clone(&cookie),
@@ -106,7 +107,6 @@ impl CookieCache {
         Ok(CachedCookie {
             slot,
             cookie,
-            just_decrypted: true,
             token: None,
         })
     }
@@ -143,6 +143,11 @@ impl OpenedCookie {
     /// Returns the session, and when it began, in seconds since 1970; `None` for a cookie of version 1.
     pub(crate) fn session(&self) -> Option<(SessionId, u64)> {
         self.content.session.map(|session| (session, self.content.began_at))
+    }
+
+    /// Returns `true` once: nobody has been told of this cookie.
+    pub(crate) fn is_news(&self) -> bool {
+        !self.is_told.swap(true, Ordering::Relaxed)
     }
 
     fn size(&self) -> usize {

@@ -95,7 +95,7 @@ pub struct ResponseContext {
     /// What the route's metadata required, if `route_metadata` is configured.
     /// [`Gateway::on_response`](super::Gateway::on_response) compares it.
     pub route: Option<Requirement>,
-    /// Whether the gateway may end the stream of this request ([`Gateway::take_ended_streams`](super::Gateway::take_ended_streams)),
+    /// Whether the gateway may end the stream of this request ([`Gateway::ended_streams`](super::Gateway::ended_streams)),
     /// and must be told when it ends ([`Gateway::on_stream_end`](super::Gateway::on_stream_end)).
     pub may_be_ended: bool,
 }

@@ -203,7 +203,7 @@ impl Gateway {
             },
         };
         let open = match &credential {
-            Credential::Cookie(found) => self.streams.of_cookie(&found.cookie.content, found.just_decrypted),
+            Credential::Cookie(found) => self.streams.of_cookie(&found.cookie),
             Credential::Bearer(_) => self.streams.of_bearer(),
         };
         let request = PendingRequest {

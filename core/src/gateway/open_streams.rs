@@ -1,15 +1,15 @@
 //! The requests of this gateway that were forwarded and have not ended, at an entry point that ends streams (`end_streams`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::attributes::StreamId;
 use super::config::EndStreams;
+use super::cookie_cache::OpenedCookie;
 use super::newest_tokens::{NewestTokens, SessionNumber};
 use super::shared_cache::{SharedEntry, Slot};
 use super::shared_newest_tokens::SharedNewestTokens;
 use super::token_info::TokenInfo;
-use crate::cookie::seal::Opened;
 use crate::cookie::session_id::SessionId;
 use crate::session::ended_sessions::EndedSessions;
 
@@ -17,12 +17,14 @@ use crate::session::ended_sessions::EndedSessions;
 const GRACE_SECONDS: u64 = 60;
 
 /// What ends a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct OpenStream {
     /// The session of its cookie, and when it began, in seconds since 1970.
     session: Option<(SessionId, u64)>,
     /// When it ends, unless its session has a newer access token (`session`). In seconds since 1970.
     ends_at: u64,
+    /// Whether it has ended, and is to be reset.
+    has_ended: bool,
 }
 
 /// The open streams, and what is known of their sessions. Times are in seconds since 1970.
@@ -38,6 +40,8 @@ pub(crate) struct OpenStreams {
     checked_change: u64,
     /// No stream ends before.
     next_end: u64,
+    /// Those that have ended. Some may be closed.
+    ended: VecDeque<StreamId>,
 }
 
 impl OpenStreams {
@@ -50,6 +54,7 @@ impl OpenStreams {
             unshared: Vec::new(),
             checked_change: 0,
             next_end: u64::MAX,
+            ended: VecDeque::new(),
         }
     }
 
@@ -64,23 +69,26 @@ impl OpenStreams {
         self.streams.len()
     }
 
-    /// Learns of the access token in a cookie, which was `just_decrypted` or came before. Returns what ends the stream of its
-    /// request; `None` if nothing does.
-    pub(crate) fn of_cookie(&mut self, cookie: &Opened, just_decrypted: bool) -> Option<Box<OpenStream>> {
-        let session = cookie.session.map(|session| (session, cookie.began_at));
+    /// Learns of the access token in a cookie. Returns what ends the stream of its request; `None` if nothing does.
+    pub(crate) fn of_cookie(&mut self, opened: &OpenedCookie) -> Option<Box<OpenStream>> {
+        let (cookie, session) = (&opened.content, opened.session());
         let ends_at = match (self.mode, session) {
             (EndStreams::Never, _) | (EndStreams::Session, None) => return None,
             (EndStreams::Token, _) => cookie.expires_at,
             (EndStreams::Session, Some((session, _))) => {
                 let (number, _, _) = session.parts();
                 self.newest.saw(&number, cookie.expires_at);
-                if just_decrypted && self.shared.is_some() {
+                if self.shared.is_some() && opened.is_news() {
                     self.unshared.push((number, cookie.expires_at));
                 }
                 cookie.expires_at.saturating_add(GRACE_SECONDS)
             }
         };
-        Some(Box::new(OpenStream { session, ends_at }))
+        Some(Box::new(OpenStream {
+            session,
+            ends_at,
+            has_ended: false,
+        }))
     }
 
     /// Returns what ends the stream of a request with a bearer token; `None` if nothing does.
@@ -90,6 +98,7 @@ impl OpenStreams {
             EndStreams::Token => Some(Box::new(OpenStream {
                 session: None,
                 ends_at: u64::MAX,
+                has_ended: false,
             })),
         }
     }
@@ -122,18 +131,19 @@ impl OpenStreams {
         }
     }
 
-    /// Removes the streams that end, up to this number, and returns them. The others follow with the next call.
-    pub(crate) fn take_ended(&mut self, list: &EndedSessions, now: u64, most: usize) -> Vec<StreamId> {
+    /// Checks every stream against a list that may differ in more than the number of its changes.
+    pub(crate) fn check_all_again(&mut self) {
+        self.next_end = 0;
+    }
+
+    /// Finds the streams that end. Returns their number.
+    pub(crate) fn find_ended(&mut self, list: &EndedSessions, now: u64) -> usize {
         if self.streams.is_empty() || (list.changes() == self.checked_change && now < self.next_end) {
-            return Vec::new();
+            return 0;
         }
+        let before = self.ended.len();
         let mut next_end = u64::MAX;
-        let mut ended = Vec::new();
-        for (id, stream) in &mut self.streams {
-            if ended.len() == most {
-                next_end = now;
-                break;
-            }
+        for (id, stream) in self.streams.iter_mut().filter(|(_, stream)| !stream.has_ended) {
             if stream.ends_at <= now
                 && self.mode == EndStreams::Session
                 && let Some((session, _)) = stream.session
@@ -143,17 +153,32 @@ impl OpenStreams {
             }
             let is_over = |(session, began_at): &(SessionId, u64)| list.contains(session, *began_at);
             if stream.ends_at <= now || stream.session.as_ref().is_some_and(is_over) {
-                ended.push(*id);
+                stream.has_ended = true;
+                self.ended.push_back(*id);
             } else {
                 next_end = next_end.min(stream.ends_at);
             }
         }
         self.checked_change = list.changes();
         self.next_end = next_end;
-        for id in &ended {
-            self.close(*id);
+        self.ended.len().saturating_sub(before)
+    }
+
+    /// Returns streams that have ended and are still open, up to this number. A stream comes again until it is closed: the host
+    /// may have been told before it could reset it.
+    pub(crate) fn still_open(&mut self, most: usize) -> Vec<StreamId> {
+        let mut open = Vec::new();
+        for _ in 0..self.ended.len() {
+            if open.len() == most {
+                break;
+            }
+            let Some(id) = self.ended.pop_front() else { break };
+            if self.streams.contains_key(&id) {
+                open.push(id);
+                self.ended.push_back(id);
+            }
         }
-        ended
+        open
     }
 
     /// Returns the sessions whose streams would end now, with the slots of the shared data which may know a newer access token.
@@ -161,9 +186,12 @@ impl OpenStreams {
         let Some(shared) = self.shared.as_ref().filter(|_| self.next_end <= now) else {
             return Vec::new();
         };
-        let is_due = |stream: &&OpenStream| stream.ends_at <= now;
+        let is_due = |stream: &&OpenStream| stream.ends_at <= now && !stream.has_ended;
         let due = self.streams.values().filter(is_due);
-        due.filter_map(|stream| self.number(stream))
+        // One account may have many streams.
+        let sessions: BTreeSet<SessionNumber> = due.filter_map(|stream| self.number(stream)).collect();
+        sessions
+            .into_iter()
             .map(|number| (number, shared.slots(&number)))
             .collect()
     }

@@ -16,7 +16,7 @@ impl Gateway {
 
     /// Returns the sessions whose streams end at the time `now` (seconds since 1970), unless the shared data of the host has a
     /// newer access token of theirs. Pass the values of the slots to [`Gateway::on_shared_newest_token`] before
-    /// [`Gateway::take_ended_streams`].
+    /// [`Gateway::ended_streams`].
     pub fn doubtful_sessions(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
         self.streams.doubtful(now)
     }
@@ -26,14 +26,13 @@ impl Gateway {
         self.streams.learn_shared(session, slot, value, now);
     }
 
-    /// Returns the forwarded requests that the host must reset, each once, at the time `now`, in seconds since 1970. If there
-    /// are `most` of them, the next call may return others.
-    pub fn take_ended_streams(&mut self, now: u64, most: usize) -> Vec<StreamId> {
-        let ended = self.streams.take_ended(self.ended.list(), now, most);
-        for _ in &ended {
+    /// Returns forwarded requests that the host must reset, up to `most`, at the time `now`, in seconds since 1970. They come
+    /// again, after the others, until [`Gateway::on_stream_end`] is called for them.
+    pub fn ended_streams(&mut self, now: u64, most: usize) -> Vec<StreamId> {
+        for _ in 0..self.streams.find_ended(self.ended.list(), now) {
             self.counters.add(Counter::StreamEnded);
         }
-        ended
+        self.streams.still_open(most)
     }
 
     /// Returns the number of forwarded requests that may still be ended.

@@ -72,6 +72,7 @@ impl Gateway {
     /// Takes the list of another gateway, which polls for this one too: from now on, this one does not poll.
     pub fn share_ended_sessions(&mut self, list: &Arc<EndedSessions>) {
         self.ended.share(list);
+        self.streams.check_all_again();
     }
 
     /// Polls the list of ended sessions again, after it has shared that of another gateway.

@@ -15,6 +15,15 @@ use serde_json::{Value, json};
 
 use crate::support::{Ask, NOW, SESSION, active, bearer, configuration, ends, env, flight, gateway, head, seal_as};
 
+/// Returns the streams that end, which the host then resets.
+fn ended(gateway: &mut Gateway, now: u64) -> Vec<u64> {
+    let ended = gateway.ended_streams(now, usize::MAX);
+    for stream in &ended {
+        gateway.on_stream_end(*stream);
+    }
+    sorted(ended)
+}
+
 /// No stream.
 const NONE: [u64; 0] = [];
 const OTHER: SessionId = SessionId([8; 32]);
@@ -53,10 +62,10 @@ fn streams_of_an_ended_session_end_once_and_no_others() {
             by_cookie(&mut gateway, stream, session, NOW + 300, NOW);
         }
         gateway.on_stream_end(4);
-        assert_eq!(gateway.take_ended_streams(NOW + 1, usize::MAX), NONE);
+        assert_eq!(ended(&mut gateway, NOW + 1), NONE);
         end(&mut gateway, SESSION);
-        assert_eq!(sorted(gateway.take_ended_streams(NOW + 2, usize::MAX)), [1, 2]);
-        assert_eq!(gateway.take_ended_streams(NOW + 3, usize::MAX), NONE);
+        assert_eq!(ended(&mut gateway, NOW + 2), [1, 2]);
+        assert_eq!(ended(&mut gateway, NOW + 3), NONE);
         assert_eq!(
             (gateway.open_streams(), gateway.counters().of(Counter::StreamEnded)),
             (1, 2)
@@ -70,7 +79,7 @@ fn no_stream_is_known_without_the_setting() {
     by_cookie(&mut gateway, 1, SESSION, NOW + 300, NOW);
     assert_eq!(gateway.open_streams(), 0);
     end(&mut gateway, SESSION);
-    assert_eq!(gateway.take_ended_streams(NOW + 4000, usize::MAX), NONE);
+    assert_eq!(ended(&mut gateway, NOW + 4000), NONE);
 }
 
 #[test]
@@ -78,9 +87,9 @@ fn a_stream_ends_with_the_token_in_its_cookie() {
     let mut gateway = gateway(with_cookies_alone("token"));
     by_cookie(&mut gateway, 1, SESSION, NOW + 10, NOW);
     by_cookie(&mut gateway, 2, SESSION, NOW + 20, NOW);
-    assert_eq!(gateway.take_ended_streams(NOW + 9, usize::MAX), NONE);
-    assert_eq!(gateway.take_ended_streams(NOW + 10, usize::MAX), [1]);
-    assert_eq!(gateway.take_ended_streams(NOW + 20, usize::MAX), [2]);
+    assert_eq!(ended(&mut gateway, NOW + 9), NONE);
+    assert_eq!(ended(&mut gateway, NOW + 10), [1]);
+    assert_eq!(ended(&mut gateway, NOW + 20), [2]);
 }
 
 #[test]
@@ -102,9 +111,9 @@ fn a_stream_ends_with_its_token_as_introspection_dates_it() {
         gateway.on_introspection(flight, &active(json!({"exp": exp})), NOW);
     }
     gateway.ask(3, &bearer("two"), NOW + 1);
-    assert_eq!(gateway.take_ended_streams(NOW + 9, usize::MAX), NONE);
-    assert_eq!(gateway.take_ended_streams(NOW + 10, usize::MAX), [1]);
-    assert_eq!(sorted(gateway.take_ended_streams(NOW + 20, usize::MAX)), [2, 3]);
+    assert_eq!(ended(&mut gateway, NOW + 9), NONE);
+    assert_eq!(ended(&mut gateway, NOW + 10), [1]);
+    assert_eq!(ended(&mut gateway, NOW + 20), [2, 3]);
 }
 
 #[test]
@@ -123,15 +132,15 @@ fn a_session_without_a_valid_token_keeps_its_streams_for_a_minute() {
     let mut gateway = gateway(with_cookies_alone("session"));
     by_cookie(&mut gateway, 1, SESSION, NOW + 10, NOW);
     by_cookie(&mut gateway, 2, OTHER, NOW + 10, NOW);
-    assert_eq!(gateway.take_ended_streams(NOW + 69, usize::MAX), NONE);
+    assert_eq!(ended(&mut gateway, NOW + 69), NONE);
     // A newer token, and then the older one again, which another tab may still have.
     by_cookie(&mut gateway, 3, SESSION, NOW + 310, NOW + 9);
     by_cookie(&mut gateway, 4, SESSION, NOW + 10, NOW + 9);
     gateway.on_stream_end(3);
     gateway.on_stream_end(4);
-    assert_eq!(gateway.take_ended_streams(NOW + 70, usize::MAX), [2]);
-    assert_eq!(gateway.take_ended_streams(NOW + 369, usize::MAX), NONE);
-    assert_eq!(gateway.take_ended_streams(NOW + 370, usize::MAX), [1]);
+    assert_eq!(ended(&mut gateway, NOW + 70), [2]);
+    assert_eq!(ended(&mut gateway, NOW + 369), NONE);
+    assert_eq!(ended(&mut gateway, NOW + 370), [1]);
 }
 
 /// The native module: one gateway for each thread.
@@ -146,8 +155,8 @@ fn gateways_that_share_the_newest_tokens_keep_each_others_streams() {
     by_cookie(&mut one, 1, SESSION, NOW + 10, NOW);
     by_cookie(&mut other, 2, SESSION, NOW + 310, NOW + 5);
     other.on_stream_end(2);
-    assert_eq!(one.take_ended_streams(NOW + 369, usize::MAX), NONE);
-    assert_eq!(one.take_ended_streams(NOW + 370, usize::MAX), [1]);
+    assert_eq!(ended(&mut one, NOW + 369), NONE);
+    assert_eq!(ended(&mut one, NOW + 370), [1]);
     assert_eq!(newest.sessions(), 0, "nothing is left of a session without streams");
 }
 
@@ -183,7 +192,7 @@ impl SharedData {
                 }
             }
         }
-        sorted(gateway.take_ended_streams(now, usize::MAX))
+        ended(gateway, now)
     }
 }
 
@@ -297,13 +306,68 @@ fn what_the_gateway_cannot_know_is_refused_at_start() {
 }
 
 #[test]
+fn a_stream_comes_again_until_the_host_has_reset_it_and_is_counted_once() {
+    let mut gateway = gateway(with_cookies_alone("session"));
+    by_cookie(&mut gateway, 1, SESSION, NOW + 300, NOW);
+    end(&mut gateway, SESSION);
+    for now in NOW + 1..NOW + 4 {
+        assert_eq!(gateway.ended_streams(now, usize::MAX), [1]);
+    }
+    gateway.on_stream_end(1);
+    assert_eq!(gateway.ended_streams(NOW + 5, usize::MAX), NONE);
+    assert_eq!(gateway.counters().of(Counter::StreamEnded), 1);
+}
+
+#[test]
 fn streams_end_in_portions_and_none_is_forgotten() {
     let mut gateway = gateway(with_cookies_alone("session"));
     for stream in 0..10 {
         by_cookie(&mut gateway, stream, SESSION, NOW + 300, NOW);
     }
     end(&mut gateway, SESSION);
-    let portions = [(); 4].map(|()| gateway.take_ended_streams(NOW + 1, 4));
+    let portions = [(); 4].map(|()| {
+        let portion = gateway.ended_streams(NOW + 1, 4);
+        for stream in &portion {
+            gateway.on_stream_end(*stream);
+        }
+        portion
+    });
     assert_eq!(portions.each_ref().map(Vec::len), [4, 4, 2, 0]);
     assert_eq!(sorted(portions.concat()), Vec::from_iter(0..10));
+}
+
+/// The first request with a newer cookie may be refused, such as for want of a CSRF value.
+#[test]
+fn a_newer_token_is_shared_once_a_request_with_it_has_been_accepted() {
+    let text = configuration(with_cookies_alone("session")).to_string();
+    let mut gateway = Gateway::with_shared_cache(Config::parse(text.as_bytes(), env).unwrap());
+    let cookie = format!(
+        "example-at={}",
+        seal_as(Purpose::AccessToken, "a.b.c", SESSION, NOW + 300)
+    );
+    let mut data = SharedData::default();
+    gateway.ask(
+        1,
+        &head("POST", &[("cookie", &cookie), ("origin", "https://www.example.com")]),
+        NOW,
+    );
+    assert_eq!(data.tick(&mut gateway, NOW), 0);
+    for stream in 2..4 {
+        by_cookie(&mut gateway, stream, SESSION, NOW + 300, NOW);
+    }
+    assert_eq!(data.tick(&mut gateway, NOW), 1);
+}
+
+/// Two services without Redis know different ended sessions.
+#[test]
+fn a_list_of_somebody_else_is_checked_even_if_it_has_as_many_changes() {
+    let mut gateway = gateway(with_cookies_alone("session"));
+    by_cookie(&mut gateway, 1, SESSION, NOW + 300, NOW);
+    end(&mut gateway, OTHER);
+    assert_eq!(ended(&mut gateway, NOW + 1), NONE);
+    let mut list = EndedSessions::new(100, 0);
+    list.end(Ended::session(&SESSION), NOW);
+    assert_eq!(list.changes(), gateway.ended_sessions().changes());
+    gateway.share_ended_sessions(&Arc::new(list));
+    assert_eq!(ended(&mut gateway, NOW + 2), [1]);
 }
