@@ -107,8 +107,8 @@ impl Rejection {
         required.map_or((&[], None), |required| (&required.acr_values, required.max_age))
     }
 
-    /// Returns the value of `WWW-Authenticate` (RFC 6750, section 3; RFC 9470, section 3), if a bearer token was expected. It always has a
-    /// parameter: the scheme alone is not a challenge.
+    /// Returns the value of `WWW-Authenticate` (RFC 6750, section 3; RFC 9470, section 3), if a bearer token was
+    /// expected. It always has a parameter: the scheme alone is not a challenge.
     pub fn challenge(&self) -> Option<String> {
         if self.code != ErrorCode::BearerUnauthorized && self.bearer_error.is_none() {
             return None;

@@ -1,9 +1,10 @@
 //! The list of ended sessions as JSON, which the filter polls from the service.
 //!
-//! In format 3, `began_before` ends all sessions that began before that time, and `entries` stands in place of `ended`, which
-//! earlier releases require: a filter that would ignore `began_before` counts the poll as failed. It is written only if
-//! all sessions before a time were ended. In format 2, an entry ends what began up to its time. In format 1, without a `format` member, a login was ended for
-//! good, and its time was that of the logout. A filter of that time reads format 2 in that sense, and so ends more.
+//! In format 3, `began_before` ends all sessions that began before that time, and `entries` stands in place of `ended`,
+//! which earlier releases require: a filter that would ignore `began_before` counts the poll as failed. It is written
+//! only if all sessions before a time were ended. In format 2, an entry ends what began up to its time. In format 1,
+//! without a `format` member, a login was ended for good, and its time was that of the logout. A filter of that time
+//! reads format 2 in that sense, and so ends more.
 
 use serde::{Deserialize, Serialize};
 

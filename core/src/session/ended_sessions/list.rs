@@ -113,8 +113,9 @@ impl EndedSessions {
     }
 
     /// Returns when a session begins whose tokens were requested at `now`, in seconds since 1970: at that time, or
-    /// right after what ended all sessions, and the entries of its user and its login, if these were known by then. `seen` is the value of
-    /// [`EndedSessions::changes`] at `now`. A later entry ends this session too: its tokens may be older.
+    /// right after what ended all sessions, and the entries of its user and its login, if these were known by then.
+    /// `seen` is the value of [`EndedSessions::changes`] at `now`. A later entry ends this session too: its tokens may
+    /// be older.
     pub fn begin(&mut self, session: &SessionId, now: u64, seen: u64) -> u64 {
         let (_, user, login) = session.parts();
         let names = [Ended::User(user), Ended::Login(login)];
