@@ -243,7 +243,7 @@ fn thousands_of_requests_that_wait_for_one_introspection_are_all_answered_and_no
     let (_api, api) = EchoingApi::start();
     let test = start_envoy(address, api, |options| {
         options.envoy_concurrency = Some(1);
-        options.filter_timeout_ms = 25_000;
+        options.filter_timeout_ms = 60_000;
     });
     for (token, status) in [("made-up", 401), ("active", 200)] {
         MAY_RESPOND.store(false, Ordering::Relaxed);
@@ -252,7 +252,7 @@ fn thousands_of_requests_that_wait_for_one_introspection_are_all_answered_and_no
         let joined = waiting();
         let authorization = format!("Bearer {token}");
         let headers: [(&str, &[u8]); 1] = [("authorization", authorization.as_bytes())];
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(120);
         http2::with_connections(&test.system, CONNECTIONS, limit, async |mut connections: Vec<_>| {
             let mut requests = Vec::new();
             for connection in &mut connections {

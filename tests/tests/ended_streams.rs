@@ -89,6 +89,9 @@ fn envoy(value: &str) -> (TestSystem, ScriptedIntrospection) {
     (test, server)
 }
 
+/// How long a token lasts that is to expire, in seconds: longer than a busy machine takes to open a stream.
+const SHORT: i64 = 15;
+
 /// Opens a stream of events with a cookie of this session that expires in `seconds`.
 fn events(test: &TestSystem, session: u8, seconds: i64) -> Connection {
     open(&Client::new(&test.system), Kind::Events, |path| {
@@ -113,7 +116,7 @@ fn wait_for_end(kind: Kind, stream: &mut Connection, limit: Duration) {
 #[test]
 fn a_stream_ends_with_its_access_token_alone_where_that_is_set() {
     let (test, _server) = envoy("token");
-    let mut short = events(&test, 1, 5);
+    let mut short = events(&test, 1, SHORT);
     let mut long = events(&test, 1, 300);
     wait_for_end(Kind::Events, &mut short, Duration::from_secs(60));
     assert!(is_open(Kind::Events, &mut long));
@@ -124,8 +127,10 @@ fn a_stream_ends_with_its_access_token_alone_where_that_is_set() {
 fn a_stream_stays_open_while_its_session_has_newer_access_tokens_and_ends_a_minute_after_the_last() {
     const SESSIONS: u8 = 8;
     let (test, _server) = envoy("session");
-    let mut renewed: Vec<Connection> = (0..SESSIONS).map(|session| events(&test, session, 5)).collect();
-    let mut silent: Vec<Connection> = (100..100 + SESSIONS).map(|session| events(&test, session, 5)).collect();
+    let mut renewed: Vec<Connection> = (0..SESSIONS).map(|session| events(&test, session, SHORT)).collect();
+    let mut silent: Vec<Connection> = (100..100 + SESSIONS)
+        .map(|session| events(&test, session, SHORT))
+        .collect();
     let newer = |session: u8| {
         let client = Client::new(&test.system);
         let response = client.send("api", &with_cookie(&test, "/api/other", session, 300));
