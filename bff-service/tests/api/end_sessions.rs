@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ended_sessions::{SID, is_ended};
+use crate::ended_sessions::{SID, is_ended, signed_in_twice};
 use crate::support::app::{Setup, TestApp, WEB_ORIGIN};
 use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};
 use crate::support::forgery::now;
@@ -56,12 +56,7 @@ fn an_operator_ends_all_sessions_of_a_user_and_of_nobody_else() {
 #[test]
 fn an_operator_ends_the_sessions_of_one_login() {
     let app = with_token();
-    let mut alice = app.signed_in();
-    app.authorization_server
-        .state()
-        .claims
-        .insert("sid".to_owned(), json!("another-login"));
-    let mut elsewhere = app.signed_in();
+    let (mut alice, mut elsewhere) = signed_in_twice(&app);
     let login = json!({"login": {"iss": app.authorization_server.issuer(), "sid": SID}});
     let response = end(&app, &login);
     assert_eq!(response.status, 200, "{response:?}");

@@ -25,6 +25,16 @@ pub fn backchannel(app: &TestApp, token: &str) -> Response {
         .send(app.address)
 }
 
+/// Two sessions of one user, of which the first is of the login [`SID`], and the second of another one.
+pub fn signed_in_twice(app: &TestApp) -> (Browser<'_>, Browser<'_>) {
+    let first = app.signed_in();
+    app.authorization_server
+        .state()
+        .claims
+        .insert("sid".to_owned(), json!("another-login"));
+    (first, app.signed_in())
+}
+
 pub fn is_ended(browser: &mut Browser<'_>) -> bool {
     let is_ended = browser.get("/session").json() == json!({"isLoggedIn": false});
     let refresh = browser.clone().post("/refresh").outcome();
@@ -35,12 +45,7 @@ pub fn is_ended(browser: &mut Browser<'_>) -> bool {
 #[test]
 fn a_logout_token_with_a_sid_ends_that_login_and_no_other() {
     let app = with_sid();
-    let mut alice = app.signed_in();
-    app.authorization_server
-        .state()
-        .claims
-        .insert("sid".to_owned(), json!("another-login"));
-    let mut elsewhere = app.signed_in();
+    let (mut alice, mut elsewhere) = signed_in_twice(&app);
     let response = backchannel(
         &app,
         &app.authorization_server
