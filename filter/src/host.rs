@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bff_core::encoding::hex;
+use bff_core::gateway::authorization_server::{MAX_RESPONSE_BYTES, ServerResponse};
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::{IntrospectionResponse, MAX_RESPONSE_BYTES};
 use bff_core::request::cache_control;
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{CalloutRequest, Level, SharedValue};
@@ -141,13 +141,13 @@ pub(crate) fn callout_response(num_headers: usize, body_size: usize, limit: usiz
 }
 
 /// Returns the same as [`callout_response`], with the headers that introspection needs.
-pub(crate) fn introspection_response(num_headers: usize, body_size: usize) -> IntrospectionResponse {
+pub(crate) fn server_response(num_headers: usize, body_size: usize) -> ServerResponse {
     if num_headers == 0 {
-        return IntrospectionResponse::Failed;
+        return ServerResponse::Failed;
     }
     let lines = callout_head();
     let head = head(&lines);
-    IntrospectionResponse::Http {
+    ServerResponse::Http {
         status: status(&head),
         content_type: head.all("content-type").next().unwrap_or_default().to_vec(),
         cache_control: head.all("cache-control").map(<[u8]>::to_vec).collect(),

@@ -12,7 +12,7 @@ use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Decision, ResponseContext};
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::IntrospectionOutcome;
+use bff_core::gateway::token_state::TokenOutcome;
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level, RequestHost, SharedValue};
 use bff_shell::local_reply::LocalReply;
@@ -80,11 +80,12 @@ impl Worker {
         let callouts = self.callouts.try_borrow_mut().ok();
         let callout = callouts.and_then(|mut callouts| callouts.remove(&(context_id, token_id)));
         match callout {
-            Some(Callout::Introspection { flight, started }) => {
-                let response = host::introspection_response(num_headers, body_size);
+            Some(Callout::Step { step, flight, started }) => {
+                let response = host::server_response(num_headers, body_size);
                 self.metrics
-                    .record_introspection(&Stats, host::now().saturating_sub(started));
-                self.gateway.on_introspection(&self.host(context_id), flight, &response);
+                    .record_step(&Stats, step, host::now().saturating_sub(started));
+                self.gateway
+                    .on_server_response(&self.host(context_id), flight, &response);
             }
             Some(Callout::EndedSessions) => {
                 let (status, body) = host::callout_response(num_headers, body_size, MAX_LIST_BYTES);
@@ -189,7 +190,7 @@ impl Host for ContextHost<'_> {
 
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
-            Callout::Introspection { .. } => self.worker.metrics.count_introspection(&Stats),
+            Callout::Step { step, .. } => self.worker.metrics.count_step(&Stats, step),
             Callout::EndedSessions => {}
         }
         let Some(token_id) = host::call_out(request) else {
@@ -240,7 +241,7 @@ impl Host for ContextHost<'_> {
     }
 
     // Every request of this worker waits in its gateway.
-    fn share(&self, _: StreamId, _: Arc<IntrospectionOutcome>) {}
+    fn share(&self, _: StreamId, _: Arc<TokenOutcome>) {}
 
     // The root context repeats a lost introspection at its next tick.
     fn take_over(&self, _: StreamId) {

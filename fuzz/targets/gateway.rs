@@ -10,9 +10,9 @@ use base64::Engine;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Command, Decision, Effect};
-use bff_core::gateway::introspection::IntrospectionResponse;
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::request::head::RequestHead;
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
@@ -83,7 +83,7 @@ impl World {
                         "the JWT of another user"
                     );
                 }
-                Effect::Run(Command::Introspect { stream, flight, .. }) => {
+                Effect::Run(Command::CallOut { stream, flight, .. }) => {
                     let known = self.callouts.get(&flight).map(|(_, token)| *token);
                     self.callouts
                         .insert(flight, (stream, cause.or(known).expect("a cause")));
@@ -157,7 +157,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
                 let effect = world.gateway.on_request(last, &head_of(&lines), &Plain, now);
-                let effect = effect.or_else(|| world.gateway.introspect(last, Duration::from_secs(now)));
+                let effect = effect.or_else(|| world.gateway.call_out(last, Duration::from_secs(now)));
                 let effects = Vec::from_iter(effect);
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
@@ -175,21 +175,21 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let (_, token) = world.callouts.remove(&id).expect("alive");
                 let body = bytes.next().unwrap_or(0);
                 let response = match body % 4 {
-                    0 | 1 => IntrospectionResponse::Http {
+                    0 | 1 => ServerResponse::Http {
                         status: 200,
                         content_type: b"application/jwt".to_vec(),
                         cache_control: Vec::new(),
                         body: Some(jwt(token).into_bytes()),
                     },
-                    2 => IntrospectionResponse::Http {
+                    2 => ServerResponse::Http {
                         status: 204,
                         content_type: Vec::new(),
                         cache_control: Vec::new(),
                         body: Some(Vec::new()),
                     },
-                    _ => IntrospectionResponse::Failed,
+                    _ => ServerResponse::Failed,
                 };
-                let effects = world.gateway.on_introspection(id, &response, now);
+                let effects = world.gateway.on_server_response(id, &response, now);
                 world.effects(effects, None);
             }
             4 => {
@@ -230,7 +230,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     world.effects(effects, None);
     let left: Vec<FlightId> = world.callouts.keys().copied().collect();
     for id in left {
-        let effects = world.gateway.on_introspection(id, &IntrospectionResponse::Failed, now);
+        let effects = world.gateway.on_server_response(id, &ServerResponse::Failed, now);
         world.effects(effects, None);
     }
     assert!(

@@ -4,8 +4,9 @@
 use std::sync::LazyLock;
 
 use bff_core::gateway::config::{Config, PhantomToken};
-use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse, classify};
-use bff_core::gateway::token_state::TokenState;
+use bff_core::gateway::authorization_server::ServerResponse;
+use bff_core::gateway::introspection::classify;
+use bff_core::gateway::token_state::{TokenOutcome, TokenState};
 use bff_fuzz::NOW;
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
@@ -27,7 +28,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             .copied()
             .unwrap_or(200),
     };
-    let response = IntrospectionResponse::Http {
+    let response = ServerResponse::Http {
         status,
         content_type: parts.next().unwrap_or_default().to_vec(),
         cache_control: vec![parts.next().unwrap_or_default().to_vec()],
@@ -35,7 +36,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     };
     // The rest of the input: the access token, opaque or a JWT.
     let token = parts.next().unwrap_or(b"opaque");
-    if let IntrospectionOutcome::Introspected { state, expires_at } = classify(&STAGE, token, &response, NOW) {
+    if let TokenOutcome::Known { state, expires_at } = classify(&STAGE, token, &response, NOW) {
         assert!(expires_at <= NOW + 900);
         assert!(matches!(status, 200 | 204 | 400));
         assert!(status == 200 || matches!(state, TokenState::Inactive(_)));

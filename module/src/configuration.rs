@@ -9,7 +9,7 @@ use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::StreamId;
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::Decision;
-use bff_core::gateway::introspection::IntrospectionOutcome;
+use bff_core::gateway::token_state::TokenOutcome;
 use bff_core::session::ended_sessions::EndedSessions;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level};
 use bff_shell::metrics::{Counted, Metrics, Reported};
@@ -259,7 +259,7 @@ impl<E: Envoy> Host for TickHost<'_, E> {
         match callout {
             Callout::EndedSessions => self.envoy.call_out(request).is_some(),
             // An introspection belongs to a request, on a worker thread: here it would be one for all of them.
-            Callout::Introspection { .. } => false,
+            Callout::Step { .. } => false,
         }
     }
 
@@ -271,7 +271,7 @@ impl<E: Envoy> Host for TickHost<'_, E> {
         waiting::add_task(stream, Task::Reset);
     }
 
-    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
+    fn share(&self, stream: StreamId, outcome: Arc<TokenOutcome>) {
         waiting::add_task(stream, Task::Learn(outcome));
     }
 

@@ -1,20 +1,25 @@
-//! The span of an introspection, below that of the request.
+//! The span of a step of the token stage, below that of the request.
 
-use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::authorization_server::{ServerResponse, Step};
 use bff_shell::host::CalloutRequest;
 
 use crate::envoy::{EnvoyStream, Span};
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Sends an introspection on behalf of a request, in a span below that of the request if Envoy traces it. Returns what `send`
-/// returns, and the span while the introspection is in progress.
+/// Sends the request of a step on behalf of a request, in a span below that of the latter if Envoy traces it. Returns what `send`
+/// returns, and the span while the step is in progress.
 pub(crate) fn call_out(
     envoy: &impl EnvoyStream,
+    step: Step,
     request: &CalloutRequest<'_>,
     send: impl FnOnce(&CalloutRequest<'_>) -> Option<u64>,
 ) -> (Option<u64>, Option<Box<dyn Span>>) {
-    let Some(span) = envoy.begin_span("introspection") else {
+    let name = match step {
+        Step::Introspection => "introspection",
+        Step::Exchange => "token exchange",
+    };
+    let Some(span) = envoy.begin_span(name) else {
         return (send(request), None);
     };
     span.set_tag("upstream_cluster", request.cluster);
@@ -35,13 +40,13 @@ pub(crate) fn call_out(
     match number {
         Some(_) => (number, Some(span)),
         None => {
-            note(&*span, &IntrospectionResponse::Failed);
+            note(&*span, &ServerResponse::Failed);
             (None, None)
         }
     }
 }
 
-/// Returns the `traceparent` of an introspection: that of the request, with the introspection's span as the parent. `None`:
+/// Returns the `traceparent` of a step: that of the request, with the span of the step as the parent. `None`:
 /// they are not of one trace, as when Envoy's tracer does not write its ids as W3C Trace Context does.
 fn traceparent(of_request: &str, span: &dyn Span) -> Option<String> {
     let (version, rest) = of_request.split_once('-')?;
@@ -52,15 +57,15 @@ fn traceparent(of_request: &str, span: &dyn Span) -> Option<String> {
     (is_formed && span.trace_id()? == trace).then(|| format!("{version}-{trace}-{id}-{flags}"))
 }
 
-/// Notes the response to an introspection.
-pub(crate) fn note(span: &dyn Span, response: &IntrospectionResponse) {
+/// Notes the response of the authorization server.
+pub(crate) fn note(span: &dyn Span, response: &ServerResponse) {
     match response {
-        IntrospectionResponse::Http { status, .. } => {
+        ServerResponse::Http { status, .. } => {
             span.set_tag("http.response.status_code", &status.to_string());
             if *status != 200 {
                 span.set_tag("error", "true");
             }
         }
-        IntrospectionResponse::Failed => span.set_tag("error", "true"),
+        ServerResponse::Failed => span.set_tag("error", "true"),
     }
 }

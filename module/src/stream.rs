@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::effect::{Decision, ResponseContext};
 use bff_core::gateway::error_code::ErrorCode;
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use bff_core::gateway::rejection::Rejection;
+use bff_core::gateway::token_state::TokenOutcome;
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level, RequestHost};
 use bff_shell::local_reply::LocalReply;
@@ -127,19 +128,19 @@ impl Stream {
     }
 
     /// Handles the response to a callout.
-    pub(crate) fn on_callout(&self, envoy: &impl EnvoyStream, number: u64, response: &IntrospectionResponse) {
+    pub(crate) fn on_callout(&self, envoy: &impl EnvoyStream, number: u64, response: &ServerResponse) {
         let Some((_, callout)) = self.callout.take().filter(|(expected, _)| *expected == number) else {
             return;
         };
         match callout {
-            Callout::Introspection { flight, started } => {
+            Callout::Step { step, flight, started } => {
                 if let Some(span) = self.span.take() {
                     span::note(&*span, response);
                 }
                 let took = configuration::now().saturating_sub(started);
-                self.thread.metrics.record_introspection(envoy, took);
+                self.thread.metrics.record_step(envoy, step, took);
                 let host = self.host(envoy);
-                self.thread.worker.on_introspection(&host, flight, response);
+                self.thread.worker.on_server_response(&host, flight, response);
                 self.settle(&host);
             }
             // The configuration polls.
@@ -263,11 +264,14 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
     }
 
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
-        match callout {
-            Callout::Introspection { .. } => self.stream.thread.metrics.count_introspection(self.envoy),
+        let step = match callout {
+            Callout::Step { step, .. } => {
+                self.stream.thread.metrics.count_step(self.envoy, step);
+                step
+            }
             Callout::EndedSessions => return false,
-        }
-        let (number, span) = span::call_out(self.envoy, request, |request| self.envoy.call_out(request));
+        };
+        let (number, span) = span::call_out(self.envoy, step, request, |request| self.envoy.call_out(request));
         self.stream.callout.set(number.map(|number| (number, callout)));
         self.stream.span.set(span);
         number.is_some()
@@ -284,7 +288,7 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
         waiting::add_task(stream, Task::Reset);
     }
 
-    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
+    fn share(&self, stream: StreamId, outcome: Arc<TokenOutcome>) {
         waiting::add_task(stream, Task::Learn(outcome));
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bff_core::gateway::attributes::StreamId;
 use bff_core::gateway::effect::Decision;
-use bff_core::gateway::introspection::IntrospectionOutcome;
+use bff_core::gateway::token_state::TokenOutcome;
 
 use crate::envoy::Wake;
 
@@ -14,7 +14,7 @@ pub(crate) enum Task {
     /// Carry out the decision.
     Decide(Decision),
     /// Decide by the outcome of an introspection that another request has made.
-    Learn(Arc<IntrospectionOutcome>),
+    Learn(Arc<TokenOutcome>),
     /// Repeat the introspection that was lost with another request.
     TakeOver,
     /// End the stream: its session or its access token has ended.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::authorization_server::Step;
 use bff_core::gateway::effect::Decision;
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::IntrospectionOutcome;
 use bff_core::gateway::rejection::Rejection;
 use bff_core::gateway::single_flight::FlightId;
+use bff_core::gateway::token_state::TokenOutcome;
 
 use crate::local_reply::LocalReply;
 
@@ -27,9 +28,11 @@ pub enum Level {
 /// What the response to a callout is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callout {
-    /// An introspection.
-    Introspection {
-        /// The flight that the response ends.
+    /// A step of the token stage.
+    Step {
+        /// The step.
+        step: Step,
+        /// The flight that waits for the response.
         flight: FlightId,
         /// When it began: the time since 1970.
         started: Duration,
@@ -71,7 +74,7 @@ pub trait Host {
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
     /// Sends a request to a cluster on behalf of the request whose callback it is, if it is one's. The host passes the response
-    /// to [`Worker::on_introspection`](crate::worker::Worker::on_introspection) or
+    /// to [`Worker::on_server_response`](crate::worker::Worker::on_server_response) or
     /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not exist
     /// or accepts no more requests. Then there is no response.
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool;
@@ -96,7 +99,7 @@ pub trait Host {
 
     /// Passes the outcome of an introspection to [`Worker::on_outcome`](crate::worker::Worker::on_outcome) of the worker of
     /// another paused request, which may have ended.
-    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>);
+    fn share(&self, stream: StreamId, outcome: Arc<TokenOutcome>);
 
     /// Calls [`Worker::take_over`](crate::worker::Worker::take_over) of the worker of another paused request, which may have
     /// ended, or [`Worker::repeat_lost`](crate::worker::Worker::repeat_lost), as soon as possible.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bff_core::crypto::key_ring::KeyId;
 use bff_core::gateway::Gateway;
+use bff_core::gateway::authorization_server::Step;
 use bff_core::gateway::counters::{Counter, Counters};
 use bff_core::gateway::error_code::ErrorCode;
 
@@ -55,6 +56,9 @@ pub struct Metrics<Id, LabelledId> {
     introspections_joined: Option<Id>,
     introspection_failures: Option<Id>,
     introspection_ms: Option<Id>,
+    exchanges: Option<Id>,
+    exchange_failures: Option<Id>,
+    exchange_ms: Option<Id>,
     clocks_differ: Option<Id>,
     session_tokens_inactive: Option<Id>,
     streams_ended: Option<Id>,
@@ -121,6 +125,9 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
             introspections_joined: counter("introspections_joined"),
             introspection_failures: counter("introspection_failures"),
             introspection_ms: registry.histogram("bff_filter_introspection_ms"),
+            exchanges: counter("token_exchanges"),
+            exchange_failures: counter("token_exchange_failures"),
+            exchange_ms: registry.histogram("bff_filter_token_exchange_ms"),
             clocks_differ: counter("introspection_clocks_differ"),
             session_tokens_inactive: counter("session_tokens_inactive"),
             streams_ended: counter("streams_ended"),
@@ -149,14 +156,22 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
         count(meter, self.id(Counter::Rejected(code)), 1);
     }
 
-    /// Counts an introspection that begins.
-    pub fn count_introspection(&self, meter: &impl Meter<Id = Id>) {
-        count(meter, self.introspections, 1);
+    /// Counts a step of the token stage that begins.
+    pub fn count_step(&self, meter: &impl Meter<Id = Id>, step: Step) {
+        let id = match step {
+            Step::Introspection => self.introspections,
+            Step::Exchange => self.exchanges,
+        };
+        count(meter, id, 1);
     }
 
-    /// Records the duration of an introspection.
-    pub fn record_introspection(&self, meter: &impl Meter<Id = Id>, time: Duration) {
-        if let Some(id) = self.introspection_ms {
+    /// Records the duration of a step of the token stage.
+    pub fn record_step(&self, meter: &impl Meter<Id = Id>, step: Step, time: Duration) {
+        let id = match step {
+            Step::Introspection => self.introspection_ms,
+            Step::Exchange => self.exchange_ms,
+        };
+        if let Some(id) = id {
             meter.record(id, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         }
     }
@@ -211,6 +226,7 @@ impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
             Counter::SharedCacheHit => self.shared_cache_hits,
             Counter::Joined => self.introspections_joined,
             Counter::IntrospectionFailed => self.introspection_failures,
+            Counter::ExchangeFailed => self.exchange_failures,
             Counter::ClocksDiffer => self.clocks_differ,
             Counter::SessionTokenInactive => self.session_tokens_inactive,
             Counter::StreamEnded => self.streams_ended,

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::StreamId;
+use bff_core::gateway::authorization_server::{ServerRequest, ServerResponse};
 use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::effect::{Command, Decision, Effect, Forward, ResponseContext};
-use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionRequest, IntrospectionResponse};
 use bff_core::gateway::rejection::Rejection;
 use bff_core::gateway::shared_cache::SharedEntry;
 use bff_core::gateway::single_flight::FlightId;
+use bff_core::gateway::token_state::TokenOutcome;
 use bff_core::request::head::RequestHead;
 
 use crate::host::{Callout, CalloutRequest, Host, Level, RequestHost};
@@ -61,7 +62,7 @@ impl Worker {
         if effect.is_none() {
             // Before it waits for another thread, which may wake it at once.
             host.prepare_to_wait(stream);
-            effect = self.with_gateway(|gateway| gateway.introspect(stream, now));
+            effect = self.with_gateway(|gateway| gateway.call_out(stream, now));
         }
         let mut action = Action::Pause;
         let mut effects = VecDeque::from_iter(effect);
@@ -90,15 +91,15 @@ impl Worker {
         })
     }
 
-    /// Handles the response to an introspection.
-    pub fn on_introspection(&self, host: &impl Host, flight: FlightId, response: &IntrospectionResponse) {
+    /// Handles the response of the authorization server.
+    pub fn on_server_response(&self, host: &impl Host, flight: FlightId, response: &ServerResponse) {
         let now = host.now().as_secs();
-        let effects = self.with_gateway(|gateway| gateway.on_introspection(flight, response, now));
+        let effects = self.with_gateway(|gateway| gateway.on_server_response(flight, response, now));
         self.run_effects(host, effects);
     }
 
     /// Handles the outcome of an introspection of another worker, for a request that waits here.
-    pub fn on_outcome(&self, host: &impl Host, stream: StreamId, outcome: &IntrospectionOutcome) {
+    pub fn on_outcome(&self, host: &impl Host, stream: StreamId, outcome: &TokenOutcome) {
         let now = host.now().as_secs();
         let effect = self.with_gateway(|gateway| gateway.on_outcome(stream, outcome, now));
         self.run_effects(host, Vec::from_iter(effect));
@@ -190,12 +191,12 @@ impl Worker {
     /// Runs a command. Returns the effects that follow at once.
     fn run(&self, host: &impl Host, command: Command) -> Vec<Effect> {
         match command {
-            Command::Introspect { flight, request, .. } => {
-                if self.introspect(host, flight, &request) {
+            Command::CallOut { flight, request } => {
+                if self.call_out(host, flight, &request) {
                     return Vec::new();
                 }
                 let now = host.now().as_secs();
-                self.with_gateway(|gateway| gateway.on_introspection(flight, &IntrospectionResponse::Failed, now))
+                self.with_gateway(|gateway| gateway.on_server_response(flight, &ServerResponse::Failed, now))
             }
             Command::PollEndedSessions { cluster, path } => {
                 let request = CalloutRequest {
@@ -228,14 +229,15 @@ impl Worker {
         }
     }
 
-    /// Starts an introspection. Returns whether it is in progress.
-    fn introspect(&self, host: &impl Host, flight: FlightId, request: &IntrospectionRequest) -> bool {
+    /// Sends a request to the authorization server. Returns whether it is in progress.
+    fn call_out(&self, host: &impl Host, flight: FlightId, request: &ServerRequest) -> bool {
         let Some(stage) = &self.phantom_token else { return false };
         let headers: Vec<_> = request
             .headers
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
+        let step = request.step;
         let request = CalloutRequest {
             cluster: &stage.cluster,
             headers: &headers,
@@ -243,7 +245,7 @@ impl Worker {
             timeout: Duration::from_millis(stage.timeout_ms),
         };
         let started = host.now();
-        let is_in_progress = host.call_out(&request, Callout::Introspection { flight, started });
+        let is_in_progress = host.call_out(&request, Callout::Step { step, flight, started });
         if !is_in_progress {
             host.log(
                 Level::Error,

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::Decision;
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::gateway::token_memory::TokenMemory;
+use bff_core::gateway::token_state::TokenOutcome;
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level, RequestHost};
 use bff_shell::local_reply::LocalReply;
@@ -42,7 +43,7 @@ enum Event {
 /// What a request has for another one.
 enum Message {
     Decide(Decision),
-    Learn(Arc<IntrospectionOutcome>),
+    Learn(Arc<TokenOutcome>),
     TakeOver,
 }
 
@@ -188,7 +189,7 @@ impl Proxy {
                     return;
                 };
                 let server = self.servers[usize::try_from(number).expect("an index") % self.servers.len()];
-                let http = |status, body: String| IntrospectionResponse::Http {
+                let http = |status, body: String| ServerResponse::Http {
                     status,
                     content_type: b"application/json".to_vec(),
                     cache_control: Vec::new(),
@@ -206,7 +207,7 @@ impl Proxy {
                     }
                 };
                 let hook = self.hook(Some(stream));
-                self.worker(stream).on_introspection(&hook, flight, &response);
+                self.worker(stream).on_server_response(&hook, flight, &response);
                 self.settle(&hook);
             }
             Event::Tick(worker) => {
@@ -235,7 +236,7 @@ impl Host for Hook<'_> {
     fn log(&self, _: Level, _: fmt::Arguments<'_>) {}
 
     fn call_out(&self, _: &CalloutRequest<'_>, callout: Callout) -> bool {
-        let Callout::Introspection { flight, .. } = callout else {
+        let Callout::Step { flight, .. } = callout else {
             return false;
         };
         let stream = self.stream.expect("an introspection belongs to a request");
@@ -259,7 +260,7 @@ impl Host for Hook<'_> {
         panic!("no stream is ended here");
     }
 
-    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
+    fn share(&self, stream: StreamId, outcome: Arc<TokenOutcome>) {
         self.proxy.tell(stream, Message::Learn(outcome));
     }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::RequestAttributes;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Command, Decision, Effect, Forward};
-use bff_core::gateway::introspection::IntrospectionResponse;
 use bff_core::request::head::RequestHead;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Client, Request};
@@ -60,8 +60,8 @@ fn script(token: &str) -> Scripted {
 }
 
 /// The same, as the module gives it to the gateway.
-fn native_response(token: &str) -> IntrospectionResponse {
-    let http = |status, content_type: &str, body: String| IntrospectionResponse::Http {
+fn native_response(token: &str) -> ServerResponse {
+    let http = |status, content_type: &str, body: String| ServerResponse::Http {
         status,
         content_type: content_type.into(),
         cache_control: Vec::new(),
@@ -101,11 +101,11 @@ fn native(gateway: &mut Gateway, sent: &Sent) -> End {
     let now = now();
     let seen = sent.seen();
     let effect = gateway.on_request(1, &head_of(&seen), &NoRoute, now);
-    let mut effects = Vec::from_iter(effect.or_else(|| gateway.introspect(1, Duration::from_secs(now))));
-    if let Some(Effect::Run(Command::Introspect { flight, request, .. })) = effects.first() {
+    let mut effects = Vec::from_iter(effect.or_else(|| gateway.call_out(1, Duration::from_secs(now))));
+    if let Some(Effect::Run(Command::CallOut { flight, request, .. })) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();
-        effects = gateway.on_introspection(*flight, &native_response(&token), now);
+        effects = gateway.on_server_response(*flight, &native_response(&token), now);
     }
     gateway.on_stream_end(1);
     let Some(Effect::Decide { decision, .. }) = effects.pop() else {

@@ -1,12 +1,12 @@
 //! `/authorize`: the filter's rules for proxies that ask an HTTP service, such as Envoy's `ext_authz`, nginx's
 //! `auth_request` and Traefik's ForwardAuth. It is the second host of the [`Gateway`], after the filter.
 //!
-//! * `decision`: the response to the proxy; [`introspection`]: introspection requests.
+//! * `decision`: the response to the proxy; [`callout`]: requests to the authorization server.
 //!
 //! On the admin listener only: the response contains the access token for the API, which a page must not get.
 
+pub mod callout;
 mod decision;
-pub mod introspection;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -18,15 +18,15 @@ use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::authorization_server::{ServerRequest, ServerResponse};
 use bff_core::gateway::config::PhantomToken;
 use bff_core::gateway::effect::{Command, Decision, Effect};
-use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::request::head::RequestHead;
 use tokio::sync::oneshot;
 
+use self::callout::call_out;
 use self::decision::{error_code, server_error, to_response};
-use self::introspection::introspect;
 use crate::application::Application;
 use crate::clock;
 use crate::config::AuthorizeRules;
@@ -151,7 +151,7 @@ impl Authorizer {
         let effect = {
             let mut gateway = self.gateway.borrow_mut();
             let effect = gateway.on_request(stream, &head, &UnknownConnection, now);
-            effect.or_else(|| gateway.introspect(stream, Duration::from_secs(now)))
+            effect.or_else(|| gateway.call_out(stream, Duration::from_secs(now)))
         };
         self.carry_out(Vec::from_iter(effect));
         // If a caller disconnects, its introspection continues for other requests with the same token, within the
@@ -185,8 +185,8 @@ impl Authorizer {
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Decide { stream, decision } => self.end(stream, decision),
-                Effect::Run(Command::Introspect { flight, request, .. }) => {
-                    actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
+                Effect::Run(Command::CallOut { flight, request }) => {
+                    actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).call_out(flight, request)));
                 }
                 // A request whose caller has left waits on, so no introspection is lost. Nothing is shared with others.
                 Effect::Run(Command::Share { .. } | Command::TakeOver { .. } | Command::Store(_)) => {}
@@ -210,15 +210,15 @@ impl Authorizer {
         }
     }
 
-    async fn introspect(self: Rc<Self>, flight: FlightId, request: IntrospectionRequest) {
+    async fn call_out(self: Rc<Self>, flight: FlightId, request: ServerRequest) {
         let response = match &self.stage {
-            Some(stage) => introspect(&self.http, stage, request).await,
-            None => IntrospectionResponse::Failed,
+            Some(stage) => call_out(&self.http, stage, request).await,
+            None => ServerResponse::Failed,
         };
         let effects = self
             .gateway
             .borrow_mut()
-            .on_introspection(flight, &response, clock::now());
+            .on_server_response(flight, &response, clock::now());
         self.carry_out(effects);
     }
 }

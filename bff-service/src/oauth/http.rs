@@ -116,7 +116,8 @@ fn sharing(endpoint: ServerEndpoint) -> Sharing {
         | ServerEndpoint::Userinfo
         | ServerEndpoint::Revocation
         | ServerEndpoint::PushedAuthorizationRequest
-        | ServerEndpoint::Introspection => Sharing::Own,
+        | ServerEndpoint::Introspection
+        | ServerEndpoint::TokenExchange => Sharing::Own,
     }
 }
 

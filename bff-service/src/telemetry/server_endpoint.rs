@@ -17,6 +17,8 @@ pub enum ServerEndpoint {
     PushedAuthorizationRequest,
     /// Introspection (RFC 7662), by `/authorize`.
     Introspection,
+    /// Token exchange (RFC 8693) at the token endpoint, by `/authorize`.
+    TokenExchange,
 }
 
 impl ServerEndpoint {
@@ -30,6 +32,7 @@ impl ServerEndpoint {
             ServerEndpoint::Revocation => "revocation",
             ServerEndpoint::PushedAuthorizationRequest => "pushed_authorization_request",
             ServerEndpoint::Introspection => "introspection",
+            ServerEndpoint::TokenExchange => "token_exchange",
         }
     }
 }
@@ -38,6 +41,7 @@ impl std::fmt::Display for ServerEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             ServerEndpoint::PushedAuthorizationRequest => "pushed authorization request",
+            ServerEndpoint::TokenExchange => "token exchange",
             ServerEndpoint::Metadata
             | ServerEndpoint::Jwks
             | ServerEndpoint::Token

@@ -1,11 +1,12 @@
-//! Cache keys of introspection responses. A key covers everything that a response depends on, so that no stage finds a
-//! response of another.
+//! Cache keys of what the authorization server says about access tokens. A key covers everything that a response depends on,
+//! so that no stage finds a response of another.
 
 use sha2::{Digest, Sha256};
 
-use super::config::{ClaimToHeader, ClientAuthentication, PhantomToken, ResponseFormat};
+use super::config::{ClaimToHeader, ClientAuthentication, Endpoint, PhantomToken, ResponseFormat, TokenExchange};
+use super::requirement::Requirement;
 
-/// An untruncated SHA-256 hash over everything that an introspection response depends on.
+/// An untruncated SHA-256 hash over everything that a response depends on.
 pub(crate) type CacheKey = [u8; 32];
 
 /// A hash over everything of a stage that its responses depend on. Two stages with the same one can share what they know.
@@ -19,9 +20,7 @@ impl CacheKeys {
     pub(crate) fn new(stage: &PhantomToken) -> Self {
         // A new field must be considered: does what is stored depend on it?
         let PhantomToken {
-            authority,
-            path,
-            scheme,
+            steps,
             cluster,
             client_id,
             client_secret,
@@ -43,7 +42,15 @@ impl CacheKeys {
             introspect_jwts: _,
         } = stage;
         let mut parts = Parts(Sha256::new());
-        for text in [authority, path, *scheme, cluster, client_id] {
+        if let Some(endpoint) = steps.introspection() {
+            parts.add("introspection");
+            parts.add_endpoint(endpoint);
+        }
+        if let Some(exchange) = steps.exchange() {
+            parts.add("exchange");
+            parts.add_exchange(exchange);
+        }
+        for text in [cluster, client_id] {
             parts.add(text);
         }
         // Whoever may not introspect a token must not learn what somebody else may.
@@ -94,6 +101,49 @@ impl Parts {
         self.0.update(text.as_bytes());
     }
 
+    fn add_endpoint(&mut self, endpoint: &Endpoint) {
+        let Endpoint {
+            scheme,
+            authority,
+            path,
+        } = endpoint;
+        for text in [*scheme, authority, path] {
+            self.add(text);
+        }
+    }
+
+    fn add_exchange(&mut self, exchange: &TokenExchange) {
+        let TokenExchange {
+            endpoint,
+            audience,
+            resource,
+            scopes,
+            requested_token_type,
+            subject,
+        } = exchange;
+        self.add_endpoint(endpoint);
+        self.add_list(audience);
+        self.add_list(resource);
+        self.add_list(scopes);
+        self.add(requested_token_type.urn().unwrap_or_default());
+        let Requirement {
+            scopes,
+            audience,
+            authentication: _,
+        } = subject;
+        self.add_list(scopes);
+        self.add_list(audience);
+    }
+
+    fn add_list<'a>(&mut self, texts: impl IntoIterator<Item = &'a String>) {
+        let texts: Vec<_> = texts.into_iter().collect();
+        self.0
+            .update(u64::try_from(texts.len()).unwrap_or(u64::MAX).to_be_bytes());
+        for text in texts {
+            self.add(text);
+        }
+    }
+
     fn add_headers(&mut self, headers: &[ClaimToHeader]) {
         for ClaimToHeader {
             header_name,
@@ -129,6 +179,14 @@ mod tests {
         CacheKeys::new(&config.phantom_token.unwrap()).key(b"token")
     }
 
+    fn exchange(changes: Value) -> Value {
+        let mut exchange = json!({"token_endpoint": "https://login.example.com/token", "audience": "orders"});
+        if let (Some(exchange), Value::Object(changes)) = (exchange.as_object_mut(), changes) {
+            exchange.extend(changes);
+        }
+        json!({ "token_exchange": exchange })
+    }
+
     #[test]
     fn what_is_kept_for_one_stage_is_not_found_by_another() {
         let headers = json!([{"header_name": "x-sub", "claim_name": "sub"}]);
@@ -151,6 +209,19 @@ mod tests {
             ]}),
             json!({"response": "rfc9701", "issuer": "https://login.example.com", "claim_to_headers": headers}),
             json!({"response": "rfc9701", "issuer": "https://other.example.com", "claim_to_headers": headers}),
+            exchange(json!({})),
+            json!({"introspection_endpoint": null, "token_exchange": exchange(json!({}))["token_exchange"]}),
+            exchange(json!({"token_endpoint": "https://login.example.com/other"})),
+            exchange(json!({"audience": "billing"})),
+            exchange(json!({"audience": null, "resource": "urn:orders"})),
+            exchange(json!({"audience": null, "scopes": ["orders"]})),
+            exchange(json!({"resource": "https://api.example.com/orders"})),
+            exchange(json!({"scopes": ["read"]})),
+            exchange(json!({"scopes": ["read", "write"]})),
+            exchange(json!({"requested_token_type": "jwt"})),
+            exchange(json!({"requested_token_type": "unspecified"})),
+            exchange(json!({"subject_audience": "gateway"})),
+            exchange(json!({"subject_scopes": ["gateway"]})),
         ];
         let keys: std::collections::BTreeSet<CacheKey> = stages.iter().cloned().map(key).collect();
         assert_eq!(keys.len(), stages.len());

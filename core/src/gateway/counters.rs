@@ -31,6 +31,8 @@ pub enum Counter {
     Joined,
     /// An introspection had no usable response, or none in time.
     IntrospectionFailed,
+    /// A token exchange had no usable response, or none in time.
+    ExchangeFailed,
     /// Introspection called a token active whose `exp` has passed by the local clock.
     ClocksDiffer,
     /// A request with an access token cookie was rejected because introspection calls the token inactive.

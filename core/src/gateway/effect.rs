@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::attributes::StreamId;
+use super::authorization_server::ServerRequest;
 use super::header_mutations::HeaderMutations;
-use super::introspection::{IntrospectionOutcome, IntrospectionRequest};
 use super::notices::Notice;
 use super::open_streams::OpenStream;
 use super::rejection::Rejection;
 use super::requirement::Requirement;
 use super::shared_cache::SharedEntry;
 use super::single_flight::FlightId;
+use super::token_state::TokenOutcome;
 
 /// A decision or a command, which the host must carry out.
 pub enum Effect {
@@ -45,15 +46,13 @@ pub struct Forward {
 
 /// What the host must do, other than to decide on a request.
 pub enum Command {
-    /// Send an introspection request, and pass the response to
-    /// [`Gateway::on_introspection`](super::Gateway::on_introspection).
-    Introspect {
-        /// The request on whose behalf it is sent; `None` if that request has ended.
-        stream: Option<StreamId>,
-        /// The flight that the response ends.
+    /// Send a request to the authorization server on behalf of the flight's leader, and pass the response to
+    /// [`Gateway::on_server_response`](super::Gateway::on_server_response).
+    CallOut {
+        /// The flight that waits for the response.
         flight: FlightId,
-        /// The introspection request.
-        request: IntrospectionRequest,
+        /// The request.
+        request: ServerRequest,
     },
     /// Pass the outcome of an introspection to the gateway of another request that waits for it
     /// ([`Gateway::on_outcome`](super::Gateway::on_outcome)). Only for gateways that share a
@@ -62,7 +61,7 @@ pub enum Command {
         /// The other request, which may have ended.
         stream: StreamId,
         /// The outcome.
-        outcome: Arc<IntrospectionOutcome>,
+        outcome: Arc<TokenOutcome>,
     },
     /// Store an entry in the host's shared data, in one of two slots ([`SharedEntry::choose`]). Only for gateways with a shared
     /// cache.

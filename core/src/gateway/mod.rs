@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod authentication;
+pub mod authorization_server;
 mod bearer;
 mod bounded_lru;
 pub mod cache_key;
@@ -19,7 +20,6 @@ mod ended_sessions_poll;
 pub mod error_code;
 pub mod header_mutations;
 pub mod introspection;
-mod introspection_cache;
 pub mod newest_tokens;
 pub mod notices;
 mod open_streams;
@@ -31,7 +31,9 @@ mod shared_newest_tokens;
 pub mod single_flight;
 mod stream_ends;
 mod ticks;
+mod token_cache;
 mod token_codec;
+pub mod token_exchange;
 pub mod token_info;
 mod token_lookup;
 pub mod token_memory;
@@ -54,7 +56,6 @@ use self::effect::{Decision, Effect, Forward};
 use self::ended_sessions_poll::EndedSessionsPoll;
 use self::error_code::ErrorCode;
 use self::header_mutations::HeaderMutations;
-use self::introspection_cache::IntrospectionCache;
 use self::notices::Notices;
 use self::open_streams::{OpenStream, OpenStreams};
 use self::pending_request::{PendingRequest, Waiting};
@@ -62,9 +63,11 @@ use self::rejection::Rejection;
 use self::requirement::Requirement;
 use self::shared_cache::SharedCache;
 use self::shared_newest_tokens::SharedNewestTokens;
+use self::token_cache::TokenCache;
 use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
 use self::token_memory::TokenMemory;
+use self::token_state::InactiveReason;
 use crate::cookie::seal::Sealer;
 use crate::request::head::RequestHead;
 use crate::request::origin::OriginError;
@@ -76,7 +79,7 @@ pub struct Gateway {
     config: Config,
     cookies: CookieCache,
     /// `None` without an introspection stage.
-    cache: Option<IntrospectionCache>,
+    cache: Option<TokenCache>,
     waiting: HashMap<StreamId, Waiting>,
     counters: Counters,
     notices: Notices,
@@ -116,7 +119,7 @@ impl Gateway {
             streams: OpenStreams::new(config.end_streams, cookie_stage.and_then(|stage| newest(&stage.sealer))),
             // Up to three cookies of a session are opened: access token, CSRF and device binding.
             cookies: CookieCache::new(entries.saturating_mul(3), bytes),
-            cache: stage.map(|stage| IntrospectionCache::new(stage, memory(stage), shared(stage))),
+            cache: stage.map(|stage| TokenCache::new(stage, memory(stage), shared(stage))),
             config,
             waiting: HashMap::new(),
             counters: Counters::default(),
@@ -139,7 +142,7 @@ impl Gateway {
     }
 
     /// Handles the head of a request at the time `now`, in seconds since 1970. `None`: the request waits for an introspection.
-    /// Pause it, and call [`Gateway::introspect`] as soon as it can be woken.
+    /// Pause it, and call [`Gateway::call_out`] as soon as it can be woken.
     pub fn on_request(
         &mut self,
         stream: StreamId,
@@ -236,8 +239,8 @@ impl Gateway {
             }
             Lookup::Invalid(details) => decide(request.with_invalid_token(details)),
             Lookup::Inactive(reason) => {
-                count_inactive(&mut self.counters, &mut self.notices, source);
-                decide(request.with_invalid_token(reason.details()))
+                count_inactive(&mut self.counters, &mut self.notices, source, reason);
+                decide(request.with_inactive_token(reason))
             }
             Lookup::Miss(key, memory) => {
                 let waiting = Waiting {
@@ -308,7 +311,7 @@ impl Gateway {
 
     /// Returns the number of cached responses about inactive tokens, which are in no memory.
     pub fn cached_inactive(&self) -> usize {
-        self.cache.as_ref().map_or(0, IntrospectionCache::inactive)
+        self.cache.as_ref().map_or(0, TokenCache::inactive)
     }
 
     /// Returns the memory of the introspection stage, if there is one.
@@ -341,13 +344,10 @@ fn reject(stream: StreamId, rejection: Rejection) -> Effect {
 }
 
 /// Counts an inactive token only if it is from a cookie of the service: that suggests that the client may not
-/// introspect it.
-fn count_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource) {
-    match source {
-        TokenSource::Cookie => {
-            counters.add(Counter::SessionTokenInactive);
-            notices.session_token_inactive();
-        }
-        TokenSource::Bearer { .. } => {}
+/// introspect or exchange it.
+fn count_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource, reason: InactiveReason) {
+    if source == TokenSource::Cookie && reason.is_invalid() {
+        counters.add(Counter::SessionTokenInactive);
+        notices.session_token_inactive();
     }
 }

@@ -13,6 +13,7 @@ use super::requirement::Requirement;
 use super::single_flight::Token;
 use super::token_info::{TokenInfo, TokenSource};
 use super::token_memory::TokenMemory;
+use super::token_state::InactiveReason;
 use crate::cookie::session_id::SessionId;
 use crate::request::trace_context::TraceHeader;
 
@@ -67,8 +68,13 @@ impl PendingRequest {
         }
     }
 
-    /// Returns the decision if the token is inactive or invalid.
+    /// Returns the decision if the token is invalid by its own content.
     pub(crate) fn with_invalid_token(&self, details: &'static str) -> Decision {
         Decision::Reject(Rejection::invalid_token(self.source != TokenSource::Cookie, details))
+    }
+
+    /// Returns the decision if the token is inactive.
+    pub(crate) fn with_inactive_token(&self, reason: InactiveReason) -> Decision {
+        Decision::Reject(reason.rejection(self.source != TokenSource::Cookie))
     }
 }

@@ -66,11 +66,16 @@ impl Rejection {
 
     /// Returns the rejection of a valid token that lacks a scope. `scopes` are all scopes that the request needs.
     pub(crate) fn insufficient_scope(bearer: bool, scopes: Vec<String>) -> Self {
-        let bearer_error = bearer.then_some("insufficient_scope");
         Self {
             scopes,
-            ..Self::with_bearer_error(ErrorCode::Forbidden, bearer_error, "the token lacks a required scope")
+            ..Self::forbidden(bearer, "the token lacks a required scope")
         }
+    }
+
+    /// Returns the rejection of a valid token that does not permit the request.
+    pub(crate) const fn forbidden(bearer: bool, details: &'static str) -> Self {
+        let bearer_error = if bearer { Some("insufficient_scope") } else { None };
+        Self::with_bearer_error(ErrorCode::Forbidden, bearer_error, details)
     }
 
     /// Returns the rejection of a valid token whose user has not authenticated as required (RFC 9470, section 3). `required`

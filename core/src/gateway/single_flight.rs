@@ -1,28 +1,50 @@
-//! Single flight: concurrent requests with the same token share one introspection, a *flight*.
+//! Single flight: concurrent requests with the same token share what the token stage does with it, a *flight* of one or two
+//! callouts: introspection, token exchange, or one after the other.
 //!
 //! In a proxy, a callout belongs to the request that makes it, the leader, and ends with it. If the leader ends first,
 //! the flight has lost its callout, and one of the requests that wait must repeat it, or the host on behalf of no request.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::attributes::StreamId;
 use super::cache_key::CacheKey;
+use super::token_info::TokenInfo;
 
-/// A flight: its cache key, and a number that is not used again, so that a late response cannot end a later flight.
+/// A callout of a flight: its cache key, and a number that is not used again, so that a late response cannot end a later flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlightId {
     pub(crate) key: CacheKey,
     number: u64,
+    leader: Option<StreamId>,
 }
+
+impl FlightId {
+    /// Returns the request on whose behalf the callout is made; `None` if that request has ended.
+    #[must_use]
+    pub const fn leader(&self) -> Option<StreamId> {
+        self.leader
+    }
+}
+
+/// What a flight has: the token, and after the first of two callouts, what introspection has said.
+#[derive(Clone)]
+pub(crate) struct Cargo {
+    pub(crate) token: Token,
+    pub(crate) introspected: Option<Introspected>,
+}
+
+/// What introspection has said about an active token, and until when that may be cached, in seconds since 1970.
+pub(crate) type Introspected = (Arc<TokenInfo>, u64);
 
 /// A token, which is erased from memory when it is dropped.
 pub(crate) type Token = Zeroizing<Vec<u8>>;
 
 struct Flight {
     number: u64,
-    token: Token,
+    cargo: Cargo,
     callout: Callout,
     waiters: BTreeSet<StreamId>,
 }
@@ -53,18 +75,59 @@ impl SingleFlight {
         self.last = self.last.wrapping_add(1);
         let flight = Flight {
             number: self.last,
-            token: Zeroizing::new(token.to_vec()),
+            cargo: Cargo {
+                token: Zeroizing::new(token.to_vec()),
+                introspected: None,
+            },
             callout: Callout::Of(stream),
             waiters: BTreeSet::from([stream]),
         };
         self.flights.insert(key, flight);
-        Some(FlightId { key, number: self.last })
+        Some(FlightId {
+            key,
+            number: self.last,
+            leader: Some(stream),
+        })
     }
 
-    /// Returns the token of a flight; `None` if it has already ended.
-    pub(crate) fn token(&self, id: FlightId) -> Option<Token> {
+    /// Returns what a flight has; `None` if it has already ended.
+    pub(crate) fn cargo(&self, id: FlightId) -> Option<Cargo> {
         let flight = self.flights.get(&id.key)?;
-        (flight.number == id.number).then(|| flight.token.clone())
+        (flight.number == id.number).then(|| flight.cargo.clone())
+    }
+
+    /// Continues a flight after introspection with its second callout, which the caller must make; `None` if the flight has
+    /// ended, or if the response is that of a leader who has ended: then whoever takes over makes it.
+    pub(crate) fn advance(&mut self, id: FlightId, introspected: Introspected) -> Option<FlightId> {
+        let flight = self.flights.get_mut(&id.key)?;
+        if flight.number != id.number {
+            return None;
+        }
+        flight.cargo.introspected = Some(introspected);
+        let is_current = match flight.callout {
+            Callout::Of(leader) => id.leader == Some(leader),
+            Callout::OfNoRequest => id.leader.is_none(),
+            Callout::Lost => false,
+        };
+        if !is_current {
+            return None;
+        }
+        self.last = self.last.wrapping_add(1);
+        flight.number = self.last;
+        Some(FlightId {
+            number: flight.number,
+            ..id
+        })
+    }
+
+    /// Gives up the callout of a flight: somebody must take over. Returns a request that waits for it.
+    pub(crate) fn lose(&mut self, id: FlightId) -> Option<StreamId> {
+        let flight = self.flights.get_mut(&id.key)?;
+        if flight.number != id.number {
+            return None;
+        }
+        flight.callout = Callout::Lost;
+        flight.waiters.first().copied()
     }
 
     /// Ends a flight. Returns the requests that waited; `None` if it has already ended.
@@ -94,9 +157,9 @@ impl SingleFlight {
         next
     }
 
-    /// If the flight of a request that waits has lost its callout, makes the request its leader. Returns the flight and its
-    /// token. The caller must repeat the callout.
-    pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Token)> {
+    /// If the flight of a request that waits has lost its callout, makes the request its leader. Returns the flight and what it
+    /// has. The caller must repeat the callout.
+    pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Cargo)> {
         let flight = self.flights.get_mut(key)?;
         if flight.callout != Callout::Lost || !flight.waiters.contains(&stream) {
             return None;
@@ -105,12 +168,13 @@ impl SingleFlight {
         let id = FlightId {
             key: *key,
             number: flight.number,
+            leader: Some(stream),
         };
-        Some((id, flight.token.clone()))
+        Some((id, flight.cargo.clone()))
     }
 
-    /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.
-    pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = (FlightId, Token)> {
+    /// Returns the flights that have lost their callout, and what they have. The caller must repeat the callouts.
+    pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = (FlightId, Cargo)> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {
                 return None;
@@ -119,8 +183,9 @@ impl SingleFlight {
             let id = FlightId {
                 key: *key,
                 number: flight.number,
+                leader: None,
             };
-            Some((id, flight.token.clone()))
+            Some((id, flight.cargo.clone()))
         })
     }
 

@@ -6,7 +6,7 @@ use super::bearer;
 use super::cache_key::CacheKey;
 use super::config::PhantomToken;
 use super::counters::{Counter, Counters};
-use super::introspection_cache::IntrospectionCache;
+use super::token_cache::TokenCache;
 use super::token_info::TokenInfo;
 use super::token_memory::TokenMemory;
 use super::token_state::{InactiveReason, TokenState};
@@ -27,7 +27,7 @@ pub(crate) enum Lookup {
 /// Looks up an access token, and counts hits and misses of the cache. Without an introspection stage, every token is
 /// forwarded unchanged.
 pub(crate) fn look_up(
-    introspection: Option<(&PhantomToken, &mut IntrospectionCache)>,
+    introspection: Option<(&PhantomToken, &mut TokenCache)>,
     counters: &mut Counters,
     token: &[u8],
     now: u64,

@@ -11,7 +11,7 @@ use super::attributes::StreamId;
 use super::bounded_lru::BoundedLru;
 use super::cache_key::CacheKey;
 use super::config::PhantomToken;
-use super::single_flight::{FlightId, SingleFlight, Token};
+use super::single_flight::{Cargo, FlightId, Introspected, SingleFlight};
 use super::token_info::TokenInfo;
 
 /// The maximum number of parts with a lock of their own in a memory that several threads use.
@@ -136,9 +136,20 @@ impl TokenMemory {
         })
     }
 
-    /// Returns the token of a flight; `None` if it has already ended.
-    pub(crate) fn token(&self, flight: FlightId) -> Option<Token> {
-        self.with_shard(&flight.key, |shard| shard.flights.token(flight))
+    /// Returns what a flight has; `None` if it has already ended.
+    pub(crate) fn cargo(&self, flight: FlightId) -> Option<Cargo> {
+        self.with_shard(&flight.key, |shard| shard.flights.cargo(flight))
+    }
+
+    /// Continues a flight after introspection with its second callout, which the caller must make; `None` if that is up to
+    /// another request.
+    pub(crate) fn advance(&self, flight: FlightId, introspected: Introspected) -> Option<FlightId> {
+        self.with_shard(&flight.key, |shard| shard.flights.advance(flight, introspected))
+    }
+
+    /// Gives up the callout of a flight. Returns a request that waits for it, and must take over.
+    pub(crate) fn lose(&self, flight: FlightId) -> Option<StreamId> {
+        self.with_shard(&flight.key, |shard| shard.flights.lose(flight))
     }
 
     /// Ends a flight, and stores what its response says in place of what was known: `state` is the information about an
@@ -177,12 +188,12 @@ impl TokenMemory {
     }
 
     /// If the flight of a request that waits has lost its callout, makes the request its leader.
-    pub(crate) fn take_over(&self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Token)> {
+    pub(crate) fn take_over(&self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Cargo)> {
         self.with_shard(key, |shard| shard.flights.take_over(key, stream))
     }
 
-    /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.
-    pub(crate) fn take_lost(&self) -> Vec<(FlightId, Token)> {
+    /// Returns the flights that have lost their callout, and what they have. The caller must repeat the callouts.
+    pub(crate) fn take_lost(&self) -> Vec<(FlightId, Cargo)> {
         let lost = |shard| self.with(shard, |shard| shard.flights.take_lost().collect::<Vec<_>>());
         self.shards().flat_map(lost).collect()
     }

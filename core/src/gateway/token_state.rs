@@ -1,19 +1,51 @@
-//! What introspection says about a token (RFC 7662, section 2.2).
+//! What the authorization server says about a token: by introspection (RFC 7662), and by token exchange (RFC 8693).
 
 use std::sync::Arc;
 
+use super::config::PhantomToken;
+use super::rejection::Rejection;
 use super::token_info::TokenInfo;
 
-/// What introspection says about a token (RFC 7662, section 2.2).
+/// Time for which a response about an inactive token is cached, in seconds; at most `token_cache_seconds`.
+/// `Cache-Control` does not count: if `no-store` did, every request with an invalid token would cause a callout.
+const INACTIVE_SECONDS: u64 = 5;
+
+/// What the authorization server says about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenState {
     /// The token is active. Each request checks whether it is sufficient.
     Active(Arc<TokenInfo>),
-    /// The token is inactive.
+    /// The token is inactive, or of no use at this entry point.
     Inactive(InactiveReason),
 }
 
-/// Why a token counts as inactive.
+/// What a response of the authorization server means for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenOutcome {
+    /// The response says whether the token is active. That may be cached.
+    Known {
+        /// State of the token.
+        state: TokenState,
+        /// Time until which the state may be cached, in seconds since 1970.
+        expires_at: u64,
+    },
+    /// The response cannot be used. The string is for the log.
+    Unusable(&'static str),
+    /// There was no response in time.
+    TimedOut,
+}
+
+impl TokenOutcome {
+    /// Creates the outcome for a token that is inactive, which is known for a short time.
+    pub(crate) fn inactive(stage: &PhantomToken, reason: InactiveReason, now: u64) -> Self {
+        Self::Known {
+            state: TokenState::Inactive(reason),
+            expires_at: now.saturating_add(INACTIVE_SECONDS.min(stage.cache_seconds)),
+        }
+    }
+}
+
+/// Why a token counts as inactive: every request with it is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InactiveReason {
     /// Introspection says so: the token is unknown, expired or revoked.
@@ -25,17 +57,49 @@ pub enum InactiveReason {
         /// Time since `exp`, in seconds. The clocks differ by at least this much.
         seconds: u64,
     },
+    /// The authorization server does not accept it for a token exchange.
+    NotExchangeable,
+    /// It is not of `token_exchange.subject_audience`.
+    OtherAudience,
+    /// It does not permit what the entry point exchanges it for. The string is for the log.
+    NotPermitted(&'static str),
 }
 
 impl InactiveReason {
     /// Returns the string for the log.
-    pub(crate) const fn details(self) -> &'static str {
+    #[must_use]
+    pub const fn details(self) -> &'static str {
         match self {
             Self::NotActive => "introspection: the token is inactive",
             Self::NotIntrospectable => "introspection: HTTP 400 unsupported_token_type or invalid_token for this token",
             Self::ExpiredHere { .. } => {
                 "introspection: the token is active but has expired by this clock: compare the clocks"
             }
+            Self::NotExchangeable => {
+                "token exchange: invalid_grant, invalid_token or invalid_request: the authorization server does not accept the token"
+            }
+            Self::OtherAudience => "the token is not for token_exchange.subject_audience",
+            Self::NotPermitted(details) => details,
+        }
+    }
+
+    /// Returns the rejection of a request with the token. `bearer`: whether it is a bearer token of the client.
+    pub(crate) const fn rejection(self, bearer: bool) -> Rejection {
+        match self {
+            Self::NotPermitted(details) => Rejection::forbidden(bearer, details),
+            Self::NotActive
+            | Self::NotIntrospectable
+            | Self::ExpiredHere { .. }
+            | Self::NotExchangeable
+            | Self::OtherAudience => Rejection::invalid_token(bearer, self.details()),
+        }
+    }
+
+    /// Whether the authorization server calls the token invalid.
+    pub(crate) const fn is_invalid(self) -> bool {
+        match self {
+            Self::NotActive | Self::NotIntrospectable | Self::ExpiredHere { .. } | Self::NotExchangeable => true,
+            Self::OtherAudience | Self::NotPermitted(_) => false,
         }
     }
 }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attributes::StreamId;
-use super::config::PhantomToken;
+use super::authorization_server::{ServerResponse, Step};
+use super::config::{Endpoint, PhantomToken, Steps, TokenExchange};
 use super::counters::Counter;
 use super::effect::{Command, Decision, Effect};
 use super::error_code::ErrorCode;
-use super::introspection::{self, IntrospectionOutcome, IntrospectionResponse};
 use super::pending_request::Waiting;
 use super::rejection::Rejection;
 use super::shared_cache::Slot;
-use super::single_flight::FlightId;
-use super::token_memory::Joined;
-use super::token_state::{InactiveReason, TokenState};
-use super::{Gateway, count_inactive};
+use super::single_flight::{Cargo, FlightId, Introspected};
+use super::token_exchange::{self, Subject};
+use super::token_memory::{Joined, TokenMemory};
+use super::token_state::{InactiveReason, TokenOutcome, TokenState};
+use super::{Gateway, count_inactive, introspection};
 use crate::cookie::session_id::SessionId;
 use crate::request::trace_context::TraceHeader;
 
@@ -26,7 +27,7 @@ const MARGIN: Duration = Duration::from_millis(400);
 
 impl Gateway {
     /// Returns where the shared data of the host may have the information about the token of a request that waits. Pass their
-    /// values to [`Gateway::on_shared_value`] before [`Gateway::introspect`].
+    /// values to [`Gateway::on_shared_value`] before [`Gateway::call_out`].
     pub fn shared_slots(&self, stream: StreamId) -> Option<[Slot; 2]> {
         let shared = self.cache.as_ref()?.shared.as_ref()?;
         Some(shared.slots(&self.waiting.get(&stream)?.key))
@@ -42,13 +43,13 @@ impl Gateway {
         cache.memory.put(key, Arc::clone(&info), expires_at);
         self.counters.add(Counter::SharedCacheHit);
         let state = TokenState::Active(info);
-        self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at }, now)
+        self.decide(stream, &TokenOutcome::Known { state, expires_at }, now)
     }
 
-    /// Begins an introspection for a request that waits for one, or lets it wait for that of another request, at the time
-    /// `now` since 1970. `None`: the effect follows when that one ends.
-    pub fn introspect(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
-        let limit = Duration::from_millis(self.config.phantom_token.as_ref()?.timeout_ms).saturating_add(MARGIN);
+    /// Begins a flight for a request that waits for one, or lets it wait for that of another request, at the time `now` since
+    /// 1970. `None`: the effect follows when that one ends.
+    pub fn call_out(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
+        let limit = self.config.phantom_token.as_ref()?.time_limit().saturating_add(MARGIN);
         self.waiting.get_mut(&stream)?.deadline = now.saturating_add(limit);
         self.join(stream, now.as_secs())
     }
@@ -58,28 +59,28 @@ impl Gateway {
         let waiting = self.waiting.get_mut(&stream)?;
         let token = std::mem::take(&mut waiting.token);
         match waiting.memory.join(&waiting.key, &token, stream, now) {
-            Joined::Leads(flight) => Some(call_out(
-                stage,
-                Some(stream),
-                flight,
-                &token,
-                std::mem::take(&mut waiting.trace),
-            )),
+            Joined::Leads(flight) => {
+                let cargo = Cargo {
+                    token,
+                    introspected: None,
+                };
+                Some(next_callout(stage, flight, &cargo, waiting.trace.clone()))
+            }
             Joined::Waits => {
                 self.counters.add(Counter::Joined);
                 None
             }
             Joined::Active(info, expires_at) => {
                 let state = TokenState::Active(info);
-                self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at }, now)
+                self.decide(stream, &TokenOutcome::Known { state, expires_at }, now)
             }
         }
     }
 
     /// Handles the response of the authorization server, or the failure of the callout, at the time `now`, in seconds
     /// since 1970.
-    pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
-        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &mut self.cache) else {
+    pub fn on_server_response(&mut self, flight: FlightId, response: &ServerResponse, now: u64) -> Vec<Effect> {
+        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
         };
         // If the client secret was replaced in the meantime, those who wait have the memory of the flight.
@@ -87,13 +88,28 @@ impl Gateway {
         let memories = std::iter::once(&cache.memory).chain(waiting.map(|waiting| &waiting.memory));
         let found = memories
             .into_iter()
-            .find_map(|memory| Some((Arc::clone(memory), memory.token(flight)?)));
-        let Some((memory, token)) = found else {
+            .find_map(|memory| Some((Arc::clone(memory), memory.cargo(flight)?)));
+        let Some((memory, cargo)) = found else {
             return Vec::new();
         };
-        let outcome = introspection::classify(stage, &token, response, now);
+        let (step, mut outcome) = match next_step(stage, &cargo) {
+            NextStep::Introspection(_) => {
+                let outcome = introspection::classify(stage, &cargo.token, response, now);
+                (Step::Introspection, outcome)
+            }
+            NextStep::Exchange(exchange) => {
+                let introspected = cargo.introspected.as_ref();
+                let subject = Subject {
+                    token: &cargo.token,
+                    introspected: introspected.map(|(info, until)| (&**info, *until)),
+                };
+                let outcome = token_exchange::classify(stage, exchange, subject, response, now);
+                (Step::Exchange, outcome)
+            }
+        };
+        // What is wrong with a response.
         match &outcome {
-            IntrospectionOutcome::Introspected {
+            TokenOutcome::Known {
                 state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds }),
                 ..
             } => {
@@ -101,17 +117,69 @@ impl Gateway {
                 self.notices.clocks_differ(*seconds);
             }
             // An active token has not expired, so only the response's `Cache-Control` can forbid to cache it.
-            IntrospectionOutcome::Introspected {
+            TokenOutcome::Known {
                 state: TokenState::Active(_),
                 expires_at,
             } if *expires_at <= now && stage.cache_seconds > 0 => self.notices.not_cached(),
-            IntrospectionOutcome::Introspected { .. } => {}
-            IntrospectionOutcome::Unusable(_) | IntrospectionOutcome::TimedOut => {
-                self.counters.add(Counter::IntrospectionFailed);
+            TokenOutcome::Known { .. } => {}
+            TokenOutcome::Unusable(_) | TokenOutcome::TimedOut => self.counters.add(match step {
+                Step::Introspection => Counter::IntrospectionFailed,
+                Step::Exchange => Counter::ExchangeFailed,
+            }),
+        }
+        if step == Step::Introspection
+            && let Some(exchange) = stage.steps.exchange()
+            && let TokenOutcome::Known {
+                state: TokenState::Active(info),
+                expires_at,
+            } = &outcome
+        {
+            match token_exchange::check_subject(exchange, info) {
+                Ok(()) => {
+                    let introspected = (Arc::clone(info), *expires_at);
+                    return self.exchange(&memory, flight, cargo, introspected);
+                }
+                Err(reason) => outcome = TokenOutcome::inactive(stage, reason, now),
             }
         }
+        self.end_flight(&memory, flight, outcome, now)
+    }
+
+    /// Exchanges a token that introspection has called active.
+    fn exchange(
+        &mut self,
+        memory: &Arc<TokenMemory>,
+        flight: FlightId,
+        cargo: Cargo,
+        introspected: Introspected,
+    ) -> Vec<Effect> {
+        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
+            return Vec::new();
+        };
+        if !Arc::ptr_eq(memory, &cache.memory) {
+            // The client secret was replaced. What the new one obtains is not for those who have the previous one.
+            let next = memory.lose(flight);
+            return Vec::from_iter(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
+        }
+        let Some(flight) = memory.advance(flight, introspected.clone()) else {
+            return Vec::new();
+        };
+        let leader = flight.leader().and_then(|stream| self.waiting.get(&stream));
+        let trace = leader.map(|waiting| waiting.trace.clone()).unwrap_or_default();
+        let cargo = Cargo {
+            introspected: Some(introspected),
+            ..cargo
+        };
+        vec![next_callout(stage, flight, &cargo, trace)]
+    }
+
+    /// Ends a flight with its outcome.
+    fn end_flight(&mut self, memory: &TokenMemory, flight: FlightId, outcome: TokenOutcome, now: u64) -> Vec<Effect> {
+        let Some(cache) = &mut self.cache else {
+            return Vec::new();
+        };
         let entry = cache.shared_entry(flight, &outcome, now);
-        let waiters = cache.land(&memory, flight, &outcome, now);
+        let waiters = cache.land(memory, flight, &outcome, now);
         let outcome = Arc::new(outcome);
         let share = |stream| {
             let outcome = Arc::clone(&outcome);
@@ -126,14 +194,14 @@ impl Gateway {
 
     /// Handles the outcome of an introspection that another gateway has made, for a request that waits here
     /// ([`Command::Share`]), at the time `now`, in seconds since 1970.
-    pub fn on_outcome(&mut self, stream: StreamId, outcome: &IntrospectionOutcome, now: u64) -> Option<Effect> {
+    pub fn on_outcome(&mut self, stream: StreamId, outcome: &TokenOutcome, now: u64) -> Option<Effect> {
         let key = self.waiting.get(&stream)?.key;
         self.cache.as_mut()?.learn(key, outcome, now);
         self.decide(stream, outcome, now)
     }
 
     /// Decides on a request that waits here, at the time `now`, in seconds since 1970; `None` if it does not wait.
-    pub(super) fn decide(&mut self, stream: StreamId, outcome: &IntrospectionOutcome, now: u64) -> Option<Effect> {
+    pub(super) fn decide(&mut self, stream: StreamId, outcome: &TokenOutcome, now: u64) -> Option<Effect> {
         let waiting = self.waiting.remove(&stream)?;
         let has_ended = |(session, began_at): &(SessionId, u64)| self.ended.list().contains(session, *began_at);
         let decision = if waiting.session.as_ref().is_some_and(has_ended) {
@@ -141,7 +209,7 @@ impl Gateway {
             Decision::Reject(Rejection::unauthorized("the session has ended"))
         } else {
             match outcome {
-                IntrospectionOutcome::Introspected { state, .. } => match state {
+                TokenOutcome::Known { state, .. } => match state {
                     TokenState::Active(info) => {
                         let stage = self.config.phantom_token.as_ref();
                         let certificate = || waiting.peer_certificate;
@@ -150,14 +218,14 @@ impl Gateway {
                             .with_active_token(stage, &self.streams, info, now, certificate)
                     }
                     TokenState::Inactive(reason) => {
-                        count_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
-                        waiting.request.with_invalid_token(reason.details())
+                        count_inactive(&mut self.counters, &mut self.notices, waiting.request.source, *reason);
+                        waiting.request.with_inactive_token(*reason)
                     }
                 },
-                IntrospectionOutcome::Unusable(details) => {
+                TokenOutcome::Unusable(details) => {
                     Decision::Reject(Rejection::new(ErrorCode::AuthorizationServerError, details))
                 }
-                IntrospectionOutcome::TimedOut => Decision::Reject(Rejection::new(
+                TokenOutcome::TimedOut => Decision::Reject(Rejection::new(
                     ErrorCode::AuthorizationServerTimeout,
                     "introspection timed out: no response within timeout_ms, or HTTP 504",
                 )),
@@ -184,7 +252,7 @@ impl Gateway {
         for stream in due {
             let waiting = self.waiting.get(&stream);
             let next = waiting.and_then(|waiting| waiting.memory.leave(&waiting.key, stream));
-            effects.extend(self.decide(stream, &IntrospectionOutcome::TimedOut, now.as_secs()));
+            effects.extend(self.decide(stream, &TokenOutcome::TimedOut, now.as_secs()));
             effects.extend(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
         }
         effects
@@ -199,18 +267,17 @@ impl Gateway {
         let Some(waiting) = self.waiting.get_mut(&stream) else {
             return Vec::new();
         };
-        let Some((flight, token)) = waiting.memory.take_over(&waiting.key, stream) else {
+        let Some((flight, cargo)) = waiting.memory.take_over(&waiting.key, stream) else {
             return Vec::new();
         };
         if Arc::ptr_eq(&waiting.memory, &cache.memory) {
-            let trace = std::mem::take(&mut waiting.trace);
-            return vec![call_out(stage, Some(stream), flight, &token, trace)];
+            return vec![next_callout(stage, flight, &cargo, waiting.trace.clone())];
         }
         // The client secret was replaced. What the new one obtains is not for those who have the previous one.
         let next = waiting.memory.leave(&waiting.key, stream);
         waiting.memory = Arc::clone(&cache.memory);
-        waiting.key = cache.key(&token);
-        waiting.token = token;
+        waiting.key = cache.key(&cargo.token);
+        waiting.token = cargo.token;
         let effects = next.map(|stream| Effect::Run(Command::TakeOver { stream }));
         effects.into_iter().chain(self.join(stream, now)).collect()
     }
@@ -221,22 +288,34 @@ impl Gateway {
             return Vec::new();
         };
         let lost = cache.memory.take_lost().into_iter();
-        lost.map(|(flight, token)| call_out(stage, None, flight, &token, Vec::new()))
+        lost.map(|(flight, cargo)| next_callout(stage, flight, &cargo, Vec::new()))
             .collect()
     }
 }
 
-/// Makes the effect that begins an introspection. `trace`: the trace context of the request on whose behalf it is, as headers.
-fn call_out(
-    stage: &PhantomToken,
-    stream: Option<StreamId>,
-    flight: FlightId,
-    token: &[u8],
-    trace: Vec<TraceHeader>,
-) -> Effect {
-    Effect::Run(Command::Introspect {
-        stream,
-        flight,
-        request: introspection::request(stage, token, trace),
-    })
+/// What a flight waits for next.
+enum NextStep<'a> {
+    Introspection(&'a Endpoint),
+    Exchange(&'a TokenExchange),
+}
+
+fn next_step<'a>(stage: &'a PhantomToken, cargo: &Cargo) -> NextStep<'a> {
+    match &stage.steps {
+        Steps::Introspect(endpoint) => NextStep::Introspection(endpoint),
+        Steps::Exchange(exchange) => NextStep::Exchange(exchange),
+        Steps::Both(endpoint, exchange) => match cargo.introspected {
+            None => NextStep::Introspection(endpoint),
+            Some(_) => NextStep::Exchange(exchange),
+        },
+    }
+}
+
+/// Makes the effect that begins the next callout of a flight. `trace`: the trace context of the request on whose behalf it is,
+/// as headers.
+fn next_callout(stage: &PhantomToken, flight: FlightId, cargo: &Cargo, trace: Vec<TraceHeader>) -> Effect {
+    let request = match next_step(stage, cargo) {
+        NextStep::Introspection(endpoint) => introspection::request(stage, endpoint, &cargo.token, trace),
+        NextStep::Exchange(exchange) => token_exchange::request(stage, exchange, &cargo.token, trace),
+    };
+    Effect::Run(Command::CallOut { flight, request })
 }

@@ -2,7 +2,7 @@
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::RequestAttributes;
-use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::request::head::RequestHead;
 
 use crate::support::*;
@@ -47,11 +47,11 @@ pub(crate) fn both(
     gateway: &mut Gateway,
     head: &RequestHead,
     attributes: &TestAttributes,
-    response: &IntrospectionResponse,
+    response: &ServerResponse,
 ) -> (End, End) {
     let mut effects = asked(gateway, 1, head, attributes, NOW);
     if let Some((_, id)) = flight(&effects) {
-        effects = gateway.on_introspection(id, response, NOW);
+        effects = gateway.on_server_response(id, response, NOW);
     }
     let first = ends(&effects).pop().unwrap().1;
     // The second request has the token in the cache, and the third also the opened cookie.

@@ -73,7 +73,7 @@ fn requests_that_wait_together_are_judged_each_by_its_own_certificate() {
     };
     let (_, id) = flight(&asked(&mut gateway, 1, &bearer("token"), &with(6), NOW)).unwrap();
     assert!(asked(&mut gateway, 2, &bearer("token"), &with(5), NOW).is_empty());
-    let ends = ends(&gateway.on_introspection(id, &active(bound_to(5)), NOW));
+    let ends = ends(&gateway.on_server_response(id, &active(bound_to(5)), NOW));
     assert!(
         matches!(&ends[..], [(1, End::Refused(401, _)), (2, End::Forwarded(_))]),
         "{ends:?}"

@@ -1,8 +1,8 @@
 //! Claims that the API receives as headers instead of a token.
 
 use bff_core::encoding::base64url;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::effect::{Decision, Effect, Forward};
-use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -15,17 +15,13 @@ fn claims_mode() -> Value {
 }
 
 /// Returns the headers that the filter sets and removes, or the status with which it refuses.
-fn upstream(
-    changes: Value,
-    lines: &[(&str, &str)],
-    response: &IntrospectionResponse,
-) -> Result<Vec<(String, String)>, u16> {
+fn upstream(changes: Value, lines: &[(&str, &str)], response: &ServerResponse) -> Result<Vec<(String, String)>, u16> {
     let mut gateway = gateway(changes);
     let lines: Vec<(&str, &str)> = lines.to_vec();
     let cookie = at("token");
     let head = head("GET", &[&lines[..], &[("cookie", &cookie)]].concat());
     let (_, id) = flight(&gateway.ask(1, &head, NOW)).unwrap();
-    let Some(Effect::Decide { decision, .. }) = gateway.on_introspection(id, response, NOW).into_iter().next() else {
+    let Some(Effect::Decide { decision, .. }) = gateway.on_server_response(id, response, NOW).into_iter().next() else {
         panic!("no decision");
     };
     match decision {
@@ -134,7 +130,7 @@ fn in_claims_mode_a_jwt_is_introspected_like_any_other_token() {
     assert!(is_admitted(&mut gateway(changes), &bearer(&token)));
 }
 
-fn signed(typ: &str, claims: &Value) -> IntrospectionResponse {
+fn signed(typ: &str, claims: &Value) -> ServerResponse {
     let header = json!({"alg": "RS256", "typ": typ});
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let token = format!("{}.{}.c2ln", part(&header), part(claims));
@@ -164,8 +160,8 @@ fn a_signed_introspection_response_is_for_us_from_the_issuer_and_becomes_headers
     assert_eq!(send(TYP, ("token_introspection", json!({"sub": "alice"}))), Err(502));
     // An introspection response is not an access token: in the other response formats it is not forwarded.
     let token = match signed(TYP, &valid) {
-        IntrospectionResponse::Http { body, .. } => String::from_utf8(body.unwrap()).unwrap(),
-        IntrospectionResponse::Failed => panic!(),
+        ServerResponse::Http { body, .. } => String::from_utf8(body.unwrap()).unwrap(),
+        ServerResponse::Failed => panic!(),
     };
     let as_token = response(200, "application/jwt", &[], &token);
     assert_eq!(upstream(json!({}), &[], &as_token), Err(502));

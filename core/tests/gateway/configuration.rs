@@ -195,7 +195,7 @@ fn an_error_of_the_structure_says_what_to_write() {
         ),
         (
             phantom(json!({"introspection_endpoint": null})),
-            "phantom_token.introspection_endpoint: missing: write a string",
+            "phantom_token.introspection_endpoint: missing: write its URL, for example `https://login.example.com/oauth/v2/oauth-introspect`, or add `token_exchange`",
         ),
         (
             phantom(json!({"cluster": null})),

@@ -110,7 +110,7 @@ fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
     let mut gateway = polling();
     let effects = gateway.ask(1, &valid("GET", "token"), NOW);
     let (_, id) = flight(&effects).unwrap();
-    gateway.on_introspection(
+    gateway.on_server_response(
         id,
         &response(200, "application/jwt", &[], &jwt(json!({"exp": NOW + 300}))),
         NOW,

@@ -1,23 +1,26 @@
 //! Introspection: the request, the meaning of the responses, and how long they are cached.
 
 use bff_core::gateway::Gateway;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::counters::Counter;
-use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
 /// Returns the end of a request whose introspection has this response.
-fn end(changes: Value, response: &IntrospectionResponse) -> End {
+fn end(changes: Value, response: &ServerResponse) -> End {
     let mut gateway = gateway(changes);
     let (_, flight) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
-    ends(&gateway.on_introspection(flight, response, NOW)).pop().unwrap().1
+    ends(&gateway.on_server_response(flight, response, NOW))
+        .pop()
+        .unwrap()
+        .1
 }
 
 /// Returns for how many seconds the response is cached.
-fn cached_for(gateway: &mut Gateway, response: &IntrospectionResponse) -> u64 {
+fn cached_for(gateway: &mut Gateway, response: &ServerResponse) -> u64 {
     let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
-    gateway.on_introspection(id, response, NOW);
+    gateway.on_server_response(id, response, NOW);
     let hit = |gateway: &mut Gateway, now| {
         let before = gateway.counters().of(Counter::CacheHit);
         gateway.ask(2, &valid("GET", "token"), now);
@@ -161,8 +164,8 @@ fn nonsense_is_never_forwarded() {
         bff_core::encoding::base64url::encode(br#"{"alg":"RS256","typ":"token-introspection+jwt"}"#)
     );
     let mut responses = vec![
-        IntrospectionResponse::Failed,
-        IntrospectionResponse::Http {
+        ServerResponse::Failed,
+        ServerResponse::Http {
             status: 200,
             content_type: b"application/jwt".to_vec(),
             cache_control: Vec::new(),
@@ -247,7 +250,7 @@ fn an_answer_is_kept_as_long_as_the_shortest_of_its_bounds() {
 fn an_inactive_answer_is_kept_briefly_and_a_failure_not_at_all() {
     assert_eq!(cached_for(&mut gateway(json!({})), &response(204, "", &[], "")), 5);
     for failure in [
-        IntrospectionResponse::Failed,
+        ServerResponse::Failed,
         response(500, "", &[], ""),
         response(504, "", &[], ""),
         response(200, "text/html", &[], ""),
@@ -267,7 +270,7 @@ fn scope_and_audience_are_required_of_kept_answers_too() {
     ] {
         let mut gateway = gateway(strict.clone());
         let (_, flight) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
-        let fresh = ends(&gateway.on_introspection(flight, &active(claims.clone()), NOW))
+        let fresh = ends(&gateway.on_server_response(flight, &active(claims.clone()), NOW))
             .pop()
             .unwrap()
             .1;

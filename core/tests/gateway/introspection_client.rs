@@ -1,22 +1,22 @@
 //! Client authentication of the gateway at the authorization server.
 
+use bff_core::gateway::authorization_server::ServerRequest;
 use bff_core::gateway::effect::{Command, Effect};
-use bff_core::gateway::introspection::IntrospectionRequest;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
-fn request(changes: Value) -> IntrospectionRequest {
+fn request(changes: Value) -> ServerRequest {
     let mut gateway = gateway(changes);
     let mut effects = gateway.ask(1, &valid("GET", "token"), NOW).into_iter();
     let request = effects.find_map(|effect| match effect {
-        Effect::Run(Command::Introspect { request, .. }) => Some(request),
+        Effect::Run(Command::CallOut { request, .. }) => Some(request),
         _ => None,
     });
     request.expect("a callout")
 }
 
-fn header(request: &IntrospectionRequest, name: &str) -> Option<String> {
+fn header(request: &ServerRequest, name: &str) -> Option<String> {
     let mut found = request.headers.iter().filter(|(found, _)| *found == name);
     let value = found.next().map(|(_, value)| value.to_string());
     assert!(found.next().is_none(), "{name} twice");
@@ -54,7 +54,7 @@ fn a_401_comes_with_a_hint_where_the_credentials_have_what_many_servers_do_not_d
         let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).expect("a callout");
         let body = json!({"error": error}).to_string();
         let (refused, why) =
-            rejection(&gateway.on_introspection(id, &response(status, "application/json", &[], &body), NOW));
+            rejection(&gateway.on_server_response(id, &response(status, "application/json", &[], &body), NOW));
         assert_eq!(refused, 502);
         why
     };

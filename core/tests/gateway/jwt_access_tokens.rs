@@ -1,6 +1,6 @@
 //! Access tokens that are JWTs and are introspected (`jwt_access_tokens: introspect`).
 
-use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::authorization_server::ServerResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -9,14 +9,14 @@ fn introspect() -> Value {
     json!({"bff_token": null, "phantom_token": {"jwt_access_tokens": "introspect"}})
 }
 
-fn members(members: Value) -> IntrospectionResponse {
+fn members(members: Value) -> ServerResponse {
     response(200, "application/json", &[], &members.to_string())
 }
 
-fn end(changes: Value, token: &str, response: &IntrospectionResponse) -> End {
+fn end(changes: Value, token: &str, response: &ServerResponse) -> End {
     let mut gateway = gateway(changes);
     let (_, flight) = flight(&gateway.ask(1, &bearer(token), NOW)).expect("a callout");
-    ends(&gateway.on_introspection(flight, response, NOW))
+    ends(&gateway.on_server_response(flight, response, NOW))
         .pop()
         .expect("an end")
         .1
@@ -31,7 +31,7 @@ fn a_jwt_that_introspection_calls_active_with_claims_alone_is_passed_on_itself()
     // From a cookie too.
     let mut gateway = gateway(json!({"phantom_token": {"jwt_access_tokens": "introspect"}}));
     let (_, id) = flight(&gateway.ask(1, &valid("POST", &token), NOW)).expect("a callout");
-    assert_eq!(ends(&gateway.on_introspection(id, &active, NOW)), [(1, forwarded)]);
+    assert_eq!(ends(&gateway.on_server_response(id, &active, NOW)), [(1, forwarded)]);
     // Cached until the earlier of the two expiries.
     assert!(flight(&gateway.ask(2, &valid("POST", &token), NOW + 49)).is_none());
     assert!(flight(&gateway.ask(3, &valid("POST", &token), NOW + 50)).is_some());
@@ -156,7 +156,7 @@ fn a_token_that_is_bound_to_two_keys_is_refused() {
     ] {
         let mut gateway = gateway(json!({}));
         let (_, id) = flight(&gateway.ask(1, &valid("GET", "opaque"), NOW)).expect("a callout");
-        let end = ends(&gateway.on_introspection(id, &active(json!({"cnf": one})), NOW))
+        let end = ends(&gateway.on_server_response(id, &active(json!({"cnf": one})), NOW))
             .pop()
             .expect("an end")
             .1;

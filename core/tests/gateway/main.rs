@@ -28,4 +28,5 @@ mod shared_memory;
 mod step_up;
 mod strangers;
 mod support;
+mod token_exchange;
 mod upstream_headers;

@@ -79,7 +79,7 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
 fn an_active_token_that_has_expired_by_this_clock_is_refused_and_the_difference_is_told_and_counted() {
     let mut gateway = gateway(json!({}));
     let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).expect("a callout");
-    let (status, why) = rejection(&gateway.on_introspection(id, &active(json!({"exp": NOW - 75})), NOW));
+    let (status, why) = rejection(&gateway.on_server_response(id, &active(json!({"exp": NOW - 75})), NOW));
     assert_eq!(status, 401);
     assert!(why.contains("has expired by this clock"), "{why}");
     assert_eq!(
@@ -97,13 +97,13 @@ fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() 
     let mut gateway = gateway(json!({"bff_token": {"allow_tokens": true}}));
     for (stream, user) in (1..).zip(["one", "two", "three"]) {
         let (_, id) = flight(&gateway.ask(stream, &valid("GET", user), NOW)).expect("a callout");
-        gateway.on_introspection(id, &inactive(), NOW);
+        gateway.on_server_response(id, &inactive(), NOW);
     }
     // The inactive result is cached, and the request still refused.
     assert_eq!(refused(&mut gateway, &valid("GET", "one")), Some(401));
     // A bearer token from a client does not count.
     let (_, id) = flight(&gateway.ask(9, &bearer("made-up"), NOW)).expect("a callout");
-    gateway.on_introspection(id, &inactive(), NOW);
+    gateway.on_server_response(id, &inactive(), NOW);
     assert_eq!(refused(&mut gateway, &bearer("made-up")), Some(401));
     assert_eq!(gateway.counters().of(Counter::SessionTokenInactive), 4);
     assert_eq!(gateway.counters().cookies_opened(), 4);
@@ -119,13 +119,13 @@ fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() 
 fn nobody_is_told_of_a_few_inactive_tokens_among_many_good_ones() {
     let mut gateway = gateway(json!({}));
     let (_, id) = flight(&gateway.ask(1, &valid("GET", "active"), NOW)).expect("a callout");
-    gateway.on_introspection(id, &active(json!({})), NOW);
+    gateway.on_server_response(id, &active(json!({})), NOW);
     for _ in 0..10 {
         gateway.ask(2, &valid("GET", "active"), NOW);
     }
     for (stream, user) in (3..).zip(["one", "two", "three", "four"]) {
         let (_, id) = flight(&gateway.ask(stream, &valid("GET", user), NOW)).expect("a callout");
-        gateway.on_introspection(id, &response(204, "", &[], ""), NOW);
+        gateway.on_server_response(id, &response(204, "", &[], ""), NOW);
     }
     assert_eq!(notices(&mut gateway, NOW), []);
     assert_eq!(gateway.counters().of(Counter::SessionTokenInactive), 4);
@@ -145,7 +145,7 @@ fn responses_that_forbid_caching_are_told_unless_no_cache_is_wanted() {
         for number in 0..count {
             let request = valid("GET", &format!("token-{number}"));
             let (_, id) = flight(&gateway.ask(1, &request, NOW)).expect("a callout");
-            gateway.on_introspection(id, &response, NOW);
+            gateway.on_server_response(id, &response, NOW);
         }
         notices(&mut gateway, NOW)
     };

@@ -108,7 +108,7 @@ fn a_stream_ends_with_its_token_as_introspection_dates_it() {
     ] {
         let effects = gateway.ask(stream, &head, NOW);
         let (_, flight) = flight(&effects).unwrap();
-        gateway.on_introspection(flight, &active(json!({"exp": exp})), NOW);
+        gateway.on_server_response(flight, &active(json!({"exp": exp})), NOW);
     }
     gateway.ask(3, &bearer("two"), NOW + 1);
     assert_eq!(ended(&mut gateway, NOW + 9), NONE);
@@ -123,7 +123,7 @@ fn a_bearer_token_has_no_session_that_could_end() {
     }}));
     let effects = gateway.ask(1, &bearer("token"), NOW);
     let (_, flight) = flight(&effects).unwrap();
-    gateway.on_introspection(flight, &active(json!({"exp": NOW + 10})), NOW);
+    gateway.on_server_response(flight, &active(json!({"exp": NOW + 10})), NOW);
     assert_eq!(gateway.open_streams(), 0);
 }
 

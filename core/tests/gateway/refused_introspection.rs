@@ -1,17 +1,17 @@
 //! Introspection responses that say nothing about the token: errors, and tokens that are not introspected.
 
 use bff_core::gateway::Gateway;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::counters::Counter;
-use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
 /// Returns how a bearer token is refused whose introspection has this response.
-fn answered(changes: Value, response: &IntrospectionResponse) -> (Gateway, (u16, &'static str)) {
+fn answered(changes: Value, response: &ServerResponse) -> (Gateway, (u16, &'static str)) {
     let mut gateway = gateway(changes);
     let (_, flight) = flight(&gateway.ask(1, &bearer("made.up.token"), NOW)).expect("a callout");
-    let rejection = rejection(&gateway.on_introspection(flight, response, NOW));
+    let rejection = rejection(&gateway.on_server_response(flight, response, NOW));
     (gateway, rejection)
 }
 
@@ -19,7 +19,7 @@ fn bearer_only() -> Value {
     json!({"bff_token": null})
 }
 
-fn oauth_error(status: u16, error: &str) -> IntrospectionResponse {
+fn oauth_error(status: u16, error: &str) -> ServerResponse {
     response(
         status,
         "application/json; charset=utf-8",
@@ -133,6 +133,6 @@ fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_
         );
         assert!(why.contains(words), "{status}: {why}");
     }
-    let (_, (_, why)) = answered(bearer_only(), &IntrospectionResponse::Failed);
+    let (_, (_, why)) = answered(bearer_only(), &ServerResponse::Failed);
     assert!(why.starts_with("introspection failed: the connection"), "{why}");
 }

@@ -90,7 +90,7 @@ fn a_refusal_for_a_scope_names_every_scope_that_the_entry_point_and_the_route_re
 fn forwarded(gateway: &mut Gateway, head: &RequestHead, attributes: &TestAttributes) -> ResponseContext {
     let mut effects = asked(gateway, 1, head, attributes, NOW);
     if let Some((_, id)) = flight(&effects) {
-        effects = gateway.on_introspection(
+        effects = gateway.on_server_response(
             id,
             &active(json!({"scope": "orders", "aud": "api", "exp": NOW + 100})),
             NOW,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::StreamId;
+use bff_core::gateway::authorization_server::{ServerResponse, Step};
 use bff_core::gateway::effect::{Command, Decision, Effect};
-use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
+use bff_core::gateway::token_state::TokenOutcome;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -21,7 +22,7 @@ enum Event {
     Request(usize),
     /// A request without a credential.
     Unproven,
-    /// The nth callout in progress is answered: active, inactive or failed.
+    /// The nth callout in progress is answered: active or exchanged, inactive, or failed.
     Respond(usize, u8),
     /// The client of the nth waiting request disconnects.
     Gone(usize),
@@ -46,7 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// What a request has for another one.
 enum Message {
-    Learn(Arc<IntrospectionOutcome>),
+    Learn(Arc<TokenOutcome>),
     TakeOver,
 }
 
@@ -58,31 +59,33 @@ struct World {
     /// Requests that have not ended, with their tokens. Each is of one of the gateways, by its number.
     open: BTreeMap<StreamId, usize>,
     ended: BTreeSet<StreamId>,
-    /// Callouts: on whose behalf, and for which token.
-    callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
+    /// Callouts: for which token and step.
+    callouts: BTreeMap<FlightId, (usize, Step)>,
+    /// Whether an active token is exchanged.
+    exchanges: bool,
     messages: VecDeque<(StreamId, Message)>,
 }
 
 impl World {
-    fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
+    fn effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Decide { stream, decision } => {
                     let token = self.open.remove(&stream).expect("a request that is open");
                     assert!(self.ended.insert(stream), "a second end");
                     let Decision::Forward(forward) = decision else { continue };
-                    let expected = format!("Bearer {}", jwt(json!({"sub": TOKENS[token], "exp": NOW + 100_000})));
+                    let expected = format!("Bearer {}", jwt(claims(token)));
                     assert_eq!(
                         authorization(&forward.mutations),
                         Some(expected),
                         "somebody else's token"
                     );
                 }
-                Effect::Run(Command::Introspect { stream, flight, .. }) => {
-                    let token = cause
-                        .or_else(|| self.lost_token(flight))
-                        .expect("a callout has a cause");
-                    self.callouts.insert(flight, (stream, token));
+                Effect::Run(Command::CallOut { flight, request }) => {
+                    let body = std::str::from_utf8(&request.body).unwrap();
+                    let is_for = |token: &&str| body.contains(&format!("token={token}"));
+                    let token = TOKENS.iter().position(|token| is_for(&token)).expect("a token");
+                    self.callouts.insert(flight, (token, request.step));
                 }
                 Effect::Run(Command::Share { stream, outcome }) => {
                     self.messages.push_back((stream, Message::Learn(outcome)));
@@ -97,11 +100,6 @@ impl World {
     fn gateway(&mut self, stream: StreamId) -> &mut Gateway {
         let index = usize::try_from(stream).unwrap() % self.gateways.len();
         &mut self.gateways[index]
-    }
-
-    /// A callout that is made again was lost, and its record was kept.
-    fn lost_token(&self, flight: FlightId) -> Option<usize> {
-        self.callouts.get(&flight).map(|(_, token)| *token)
     }
 
     fn apply(&mut self, event: Event) {
@@ -126,7 +124,7 @@ impl World {
                 );
                 let (last, now) = (self.last, self.now);
                 let effects = self.gateway(last).ask(last, &lines, now);
-                self.effects(effects, Some(token));
+                self.effects(effects);
             }
             Event::Unproven => {
                 self.last += 1;
@@ -143,27 +141,48 @@ impl World {
                     ),
                     "forwarded without proof"
                 );
-                self.effects(effects, None);
+                self.effects(effects);
             }
             Event::Respond(which, kind) => {
                 let alive: Vec<FlightId> = self
                     .callouts
-                    .iter()
-                    .filter(|(_, (owner, _))| owner.is_none_or(|owner| self.open.contains_key(&owner)))
-                    .map(|(id, _)| *id)
+                    .keys()
+                    .filter(|id| id.leader().is_none_or(|leader| self.open.contains_key(&leader)))
+                    .copied()
                     .collect();
                 let Some(id) = alive.get(which % alive.len().max(1)).copied() else {
                     return;
                 };
-                let (owner, token) = self.callouts.remove(&id).unwrap();
-                let response = match kind {
-                    0 => active(json!({"sub": TOKENS[token], "exp": NOW + 100_000})),
-                    1 => response(204, "", &[], ""),
-                    _ => IntrospectionResponse::Failed,
+                let (token, step) = self.callouts.remove(&id).unwrap();
+                let response = match (kind, step) {
+                    (0, Step::Introspection) if self.exchanges => {
+                        response(200, "application/json", &[], &json!({"active": true}).to_string())
+                    }
+                    (0, Step::Introspection) => active(claims(token)),
+                    (0, Step::Exchange) => exchanged(&jwt(claims(token))),
+                    (1, Step::Introspection) => response(204, "", &[], ""),
+                    (1, Step::Exchange) => response(
+                        400,
+                        "application/json",
+                        &[],
+                        &json!({"error": "invalid_grant"}).to_string(),
+                    ),
+                    _ => ServerResponse::Failed,
                 };
                 let now = self.now;
-                let effects = self.gateway(owner.unwrap_or(0)).on_introspection(id, &response, now);
-                self.effects(effects, None);
+                let effects = self
+                    .gateway(id.leader().unwrap_or(0))
+                    .on_server_response(id, &response, now);
+                self.effects(effects);
+                if self.exchanges && kind == 0 && step == Step::Introspection {
+                    assert!(
+                        self.callouts
+                            .keys()
+                            .any(|id| id.leader().is_none_or(|leader| self.open.contains_key(&leader))),
+                        "no exchange after introspection"
+                    );
+                    return;
+                }
                 let told: BTreeSet<StreamId> = self.messages.iter().map(|(stream, _)| *stream).collect();
                 assert!(
                     !self
@@ -195,7 +214,7 @@ impl World {
                 if self.gateways.len() == 1 {
                     effects.extend(self.gateways[0].repeat_lost());
                 }
-                self.effects(effects, None);
+                self.effects(effects);
             }
             Event::Message(which) => {
                 let Some((stream, message)) = self.messages.remove(which % self.messages.len().max(1)) else {
@@ -206,14 +225,19 @@ impl World {
                     Message::Learn(outcome) => Vec::from_iter(self.gateway(stream).on_outcome(stream, &outcome, now)),
                     Message::TakeOver => self.gateway(stream).take_over(stream, now),
                 };
-                self.effects(effects, None);
+                self.effects(effects);
             }
             Event::Later(seconds) => self.now += seconds,
         }
     }
 }
 
-fn run(gateways: Vec<Gateway>, events: Vec<Event>) {
+/// The claims of the JWT that the API gets for a token.
+fn claims(token: usize) -> Value {
+    json!({"sub": TOKENS[token], "exp": NOW + 100_000})
+}
+
+fn run(gateways: Vec<Gateway>, exchanges: bool, events: Vec<Event>) {
     let count = gateways.len();
     let mut world = World {
         gateways,
@@ -222,6 +246,7 @@ fn run(gateways: Vec<Gateway>, events: Vec<Event>) {
         open: BTreeMap::new(),
         ended: BTreeSet::new(),
         callouts: BTreeMap::new(),
+        exchanges,
         messages: VecDeque::new(),
     };
     for event in events {
@@ -235,7 +260,8 @@ fn run(gateways: Vec<Gateway>, events: Vec<Event>) {
     }
     // After a tick, all messages and a response to every callout, no request waits.
     world.apply(Event::Tick);
-    for _ in 0..TOKENS.len() {
+    let steps = if exchanges { 2 } else { 1 };
+    for _ in 0..TOKENS.len() * steps {
         while !world.messages.is_empty() {
             world.apply(Event::Message(0));
         }
@@ -252,11 +278,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn each_request_ends_once_with_its_own_token_and_nobody_waits_for_ever(events in proptest::collection::vec(event(), 0..60)) {
-        run(vec![gateway(json!({"phantom_token": {"token_cache_entries": 2}}))], events);
+        run(vec![gateway(json!({"phantom_token": {"token_cache_entries": 2}}))], false, events);
     }
 
     #[test]
     fn the_same_holds_for_gateways_that_share_a_memory(events in proptest::collection::vec(event(), 0..60)) {
-        run(gateways_with_one_memory(3, json!({"phantom_token": {"token_cache_entries": 2}})), events);
+        run(gateways_with_one_memory(3, json!({"phantom_token": {"token_cache_entries": 2}})), false, events);
+    }
+
+    #[test]
+    fn the_same_holds_with_introspection_and_token_exchange(events in proptest::collection::vec(event(), 0..60)) {
+        let settings = json!({"phantom_token": {"token_cache_entries": 2, "token_exchange": exchange_for("orders")}});
+        run(vec![gateway(settings.clone())], true, events.clone());
+        run(gateways_with_one_memory(3, settings), true, events);
     }
 }

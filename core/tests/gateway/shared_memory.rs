@@ -6,10 +6,11 @@ use std::time::Duration;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::StreamId;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Command, Effect};
-use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use bff_core::gateway::token_memory::TokenMemory;
+use bff_core::gateway::token_state::TokenOutcome;
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ fn two() -> [Gateway; 2] {
 }
 
 /// Returns the outcomes that are for requests of other gateways.
-fn shared(effects: &[Effect]) -> Vec<(StreamId, Arc<IntrospectionOutcome>)> {
+fn shared(effects: &[Effect]) -> Vec<(StreamId, Arc<TokenOutcome>)> {
     let shared = |effect: &Effect| match effect {
         Effect::Run(Command::Share { stream, outcome }) => Some((*stream, Arc::clone(outcome))),
         _ => None,
@@ -38,7 +39,7 @@ fn a_token_is_introspected_once_for_all_gateways() {
     let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
     assert!(flight(&other.ask(2, &valid("GET", "token"), NOW)).is_none());
     let claims = json!({"sub": "a", "exp": NOW + 100});
-    let effects = one.on_introspection(id, &active(claims.clone()), NOW);
+    let effects = one.on_server_response(id, &active(claims.clone()), NOW);
     assert_eq!(ends(&effects), [(1, forwarded(&claims))]);
     let [(stream, outcome)] = shared(&effects).try_into().unwrap();
     assert_eq!(stream, 2);
@@ -61,8 +62,8 @@ fn a_token_that_becomes_known_between_lookup_and_introspection_is_not_introspect
     assert!(other.on_request(2, &request, &Plain, NOW).is_none());
     let (_, id) = flight(&one.ask(1, &request, NOW)).unwrap();
     let claims = json!({"sub": "a", "exp": NOW + 100});
-    one.on_introspection(id, &active(claims.clone()), NOW);
-    let effect = other.introspect(2, Duration::from_secs(NOW));
+    one.on_server_response(id, &active(claims.clone()), NOW);
+    let effect = other.call_out(2, Duration::from_secs(NOW));
     assert_eq!(ends(&Vec::from_iter(effect)), [(2, forwarded(&claims))]);
 }
 
@@ -80,7 +81,7 @@ fn each_entry_point_asks_for_its_own_requirements() {
     let (_, id) = flight(&free.ask(1, &valid("GET", "token"), NOW)).unwrap();
     strict.ask(2, &valid("GET", "token"), NOW);
     let claims = json!({"sub": "a", "scope": "data", "exp": NOW + 100});
-    let effects = free.on_introspection(id, &active(claims.clone()), NOW);
+    let effects = free.on_server_response(id, &active(claims.clone()), NOW);
     assert_eq!(ends(&effects), [(1, forwarded(&claims))]);
     let [(_, outcome)] = shared(&effects).try_into().unwrap();
     let refused = || End::Refused(403, None);
@@ -98,11 +99,11 @@ fn when_a_leader_leaves_a_request_of_another_gateway_takes_over() {
     other.ask(2, &valid("GET", "token"), NOW);
     one.ask(3, &valid("GET", "token"), NOW);
     assert_eq!(one.on_stream_end(1), Some(2));
-    let (behalf, id) = flight(&other.take_over(2, NOW)).unwrap();
-    assert_eq!((behalf, id), (Some(2), lost), "the same flight");
+    let (behalf, _) = flight(&other.take_over(2, NOW)).unwrap();
+    assert_eq!(behalf, Some(2));
     let claims = json!({"sub": "a"});
-    let effects = other.on_introspection(id, &active(claims.clone()), NOW);
-    assert_eq!(ends(&effects), [(2, forwarded(&claims))]);
+    let effects = other.on_server_response(lost, &active(claims.clone()), NOW);
+    assert_eq!(ends(&effects), [(2, forwarded(&claims))], "the same flight");
     let [(stream, outcome)] = shared(&effects).try_into().unwrap();
     assert_eq!(stream, 3);
     assert_eq!(
@@ -121,7 +122,7 @@ fn a_session_that_ended_while_its_request_waited_is_refused() {
     let list = Arc::new(list);
     one.share_ended_sessions(&list);
     other.share_ended_sessions(&list);
-    let effects = one.on_introspection(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW);
+    let effects = one.on_server_response(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW);
     assert_eq!(ends(&effects), [(1, End::Refused(401, None))]);
     let [(_, outcome)] = shared(&effects).try_into().unwrap();
     assert_eq!(
@@ -137,17 +138,17 @@ fn inactive_tokens_are_known_to_those_who_asked_and_evict_no_active_one() {
         .ok()
         .unwrap();
     let (_, id) = flight(&one.ask(1, &valid("GET", "active"), NOW)).unwrap();
-    one.on_introspection(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW);
+    one.on_server_response(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW);
     for stream in 2..100 {
         let token = format!("made-up-{stream}");
         let (_, id) = flight(&one.ask(stream, &valid("GET", &token), NOW)).unwrap();
-        one.on_introspection(id, &response(204, "", &[], ""), NOW);
+        one.on_server_response(id, &response(204, "", &[], ""), NOW);
     }
     assert!(flight(&other.ask(100, &valid("GET", "active"), NOW)).is_none());
     // A follower learns it too.
     let (_, id) = flight(&one.ask(101, &valid("GET", "inactive"), NOW)).unwrap();
     other.ask(102, &valid("GET", "inactive"), NOW);
-    let effects = one.on_introspection(id, &response(204, "", &[], ""), NOW);
+    let effects = one.on_server_response(id, &response(204, "", &[], ""), NOW);
     let [(_, outcome)] = shared(&effects).try_into().unwrap();
     other.on_outcome(102, &outcome, NOW);
     assert!(flight(&other.ask(103, &valid("GET", "inactive"), NOW)).is_none());
@@ -163,7 +164,7 @@ fn a_request_that_waits_for_too_long_is_answered_and_its_flight_goes_on() {
     assert!(other.on_deadlines(at(2399)).is_empty());
     assert_eq!(ends(&other.on_deadlines(at(2400))), [(2, End::Refused(504, None))]);
     assert!(other.on_deadlines(at(9999)).is_empty(), "once");
-    let effects = one.on_introspection(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW + 3);
+    let effects = one.on_server_response(id, &active(json!({"sub": "a", "exp": NOW + 100})), NOW + 3);
     assert_eq!(ends(&effects).len(), 1);
     assert!(shared(&effects).is_empty());
 }
@@ -179,9 +180,10 @@ fn a_leader_that_waits_for_too_long_hands_over() {
         .iter()
         .any(|effect| matches!(effect, Effect::Run(Command::TakeOver { stream: 2 })));
     assert!(told, "the other one is told");
-    assert_eq!(flight(&other.take_over(2, NOW)), Some((Some(2), id)));
+    let behalf = flight(&other.take_over(2, NOW)).map(|(behalf, _)| behalf);
+    assert_eq!(behalf, Some(Some(2)));
     assert_eq!(
-        ends(&other.on_introspection(id, &IntrospectionResponse::Failed, NOW + 3)),
+        ends(&other.on_server_response(id, &ServerResponse::Failed, NOW + 3)),
         [(2, End::Refused(502, None))]
     );
 }
@@ -192,7 +194,7 @@ fn a_response_in_the_shared_data_of_a_host_serves_other_virtual_machines() {
     let [mut one, mut other] = [config.clone(), config].map(Gateway::with_shared_cache);
     let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
     let claims = json!({"sub": "a", "exp": NOW + 100});
-    let effects = one.on_introspection(id, &active(claims.clone()), NOW);
+    let effects = one.on_server_response(id, &active(claims.clone()), NOW);
     let stored = effects.iter().find_map(|effect| match effect {
         Effect::Run(Command::Store(entry)) => Some(entry),
         _ => None,
@@ -220,7 +222,7 @@ fn a_response_in_the_shared_data_of_a_host_serves_other_virtual_machines() {
     assert_eq!(ends(&other.ask(3, &request, NOW)), [(3, forwarded(&claims))]);
     // An inactive token is stored nowhere.
     let (_, id) = flight(&one.ask(4, &valid("GET", "inactive"), NOW)).unwrap();
-    let effects = one.on_introspection(id, &response(204, "", &[], ""), NOW);
+    let effects = one.on_server_response(id, &response(204, "", &[], ""), NOW);
     assert!(
         !effects
             .iter()
@@ -251,7 +253,7 @@ fn a_client_secret_that_is_replaced_while_requests_wait_is_used_for_their_next_i
     }
     // What was begun with the previous secret serves those who wait for it.
     let claims = json!({"sub": "a", "exp": NOW + 100});
-    let ended = ends(&one.on_introspection(first, &active(claims.clone()), NOW));
+    let ended = ends(&one.on_server_response(first, &active(claims.clone()), NOW));
     assert_eq!(ended, [(1, forwarded(&claims)), (2, forwarded(&claims))]);
     assert!(
         flight(&one.ask(4, &valid("GET", "token"), NOW)).is_some(),
@@ -264,7 +266,7 @@ fn a_client_secret_that_is_replaced_while_requests_wait_is_used_for_their_next_i
     third.replace_secrets(new.clone(), |_| Arc::clone(&new_memory));
     let (behalf, again) = flight(&third.take_over(5, NOW)).unwrap();
     assert_eq!(behalf, Some(5));
-    let ended = ends(&third.on_introspection(again, &active(claims.clone()), NOW));
+    let ended = ends(&third.on_server_response(again, &active(claims.clone()), NOW));
     assert_eq!(ended, [(5, forwarded(&claims))]);
     let mut old_gateway = gateway();
     assert!(flight(&old_gateway.ask(6, &valid("GET", "other"), NOW)).is_some());

@@ -62,7 +62,7 @@ fn a_page_learns_from_the_body_what_is_required_and_gets_no_challenge() {
     let mut gateway = requiring(json!({"required_acr": ["gold", "silver"], "max_auth_age": 300}));
     let (_, id) = flight(&gateway.ask(1, &valid("POST", "token"), NOW)).unwrap();
     let weak = active(json!({"acr": "bronze", "auth_time": NOW, "exp": NOW + 100}));
-    let first = gateway.on_introspection(id, &weak, NOW);
+    let first = gateway.on_server_response(id, &weak, NOW);
     for effects in [
         first,
         gateway.ask(2, &valid("POST", "token"), NOW),
@@ -83,7 +83,7 @@ fn other_errors_have_neither_member() {
     let names = |effects: &[Effect]| body(effects).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&gateway.ask(1, &head("GET", &[]), NOW)), ["code", "message"]);
     let (_, id) = flight(&gateway.ask(2, &valid("GET", "token"), NOW)).unwrap();
-    let effects = gateway.on_introspection(id, &active(json!({"exp": NOW + 100})), NOW);
+    let effects = gateway.on_server_response(id, &active(json!({"exp": NOW + 100})), NOW);
     // To authenticate again gives the token no scope.
     assert_eq!(rejected(&effects).unwrap().code.status(), 403);
     assert_eq!(names(&effects), ["code", "message"]);
@@ -94,7 +94,7 @@ fn the_age_of_the_authentication_is_judged_at_each_request_although_the_response
     let mut gateway = requiring(json!({"max_auth_age": 60}));
     let (_, id) = flight(&gateway.ask(1, &valid("GET", "token"), NOW)).unwrap();
     let claims = json!({"auth_time": NOW - 10, "exp": NOW + 200});
-    gateway.on_introspection(id, &active(claims), NOW);
+    gateway.on_server_response(id, &active(claims), NOW);
     for (stream, now, is_sufficient) in [
         (2, NOW, true),
         (3, NOW + 50, true),
@@ -123,7 +123,7 @@ fn a_request_that_waited_is_judged_at_the_time_of_its_decision() {
     one.ask(2, &valid("GET", "token"), NOW);
     other.ask(3, &valid("GET", "token"), NOW);
     let claims = active(json!({"auth_time": NOW - 59, "exp": NOW + 200}));
-    let effects = one.on_introspection(id, &claims, NOW + 2);
+    let effects = one.on_server_response(id, &claims, NOW + 2);
     assert!(
         ends(&effects)
             .iter()
@@ -139,8 +139,8 @@ fn a_request_that_waited_is_judged_at_the_time_of_its_decision() {
     // One that finds the response when it would begin an introspection.
     assert!(other.on_request(4, &valid("GET", "another"), &Plain, NOW).is_none());
     let (_, id) = flight(&one.ask(5, &valid("GET", "another"), NOW)).unwrap();
-    one.on_introspection(id, &claims, NOW);
-    let decided = Vec::from_iter(other.introspect(4, Duration::from_secs(NOW + 2)));
+    one.on_server_response(id, &claims, NOW);
+    let decided = Vec::from_iter(other.call_out(4, Duration::from_secs(NOW + 2)));
     assert_eq!(ends(&decided), [(4, End::Refused(401, None))]);
 }
 
@@ -151,7 +151,7 @@ fn what_the_shared_cache_has_is_judged_as_well_and_has_the_claims() {
     let mut one = gateway();
     let (_, id) = flight(&one.ask(1, &valid("GET", "token"), NOW)).unwrap();
     let claims = json!({"acr": "gold", "auth_time": NOW, "exp": NOW + 200});
-    let effects = one.on_introspection(id, &active(claims), NOW);
+    let effects = one.on_server_response(id, &active(claims), NOW);
     let entry = effects.iter().find_map(|effect| match effect {
         Effect::Run(Command::Store(entry)) => Some(entry),
         _ => None,
@@ -242,7 +242,7 @@ fn the_claims_are_read_from_each_form_of_response_and_those_of_the_response_take
         changes["required_acr"] = json!(["gold"]);
         let mut gateway = requiring(changes);
         let (_, id) = flight(&gateway.ask(1, &valid("GET", token), NOW)).expect("a callout");
-        let effects = gateway.on_introspection(id, &response, NOW);
+        let effects = gateway.on_server_response(id, &response, NOW);
         let code = rejected(&effects).map(|rejection| rejection.code.code());
         let expected = (!is_sufficient).then_some("insufficient_user_authentication");
         assert_eq!(code, expected, "{stage} {token}");
@@ -262,7 +262,7 @@ fn a_route_adds_to_what_the_entry_point_requires() {
         let mut gateway = requiring(entry_point.clone());
         let mut effects = asked(&mut gateway, 1, &valid("GET", "token"), &attributes, NOW);
         if let Some((_, id)) = flight(&effects) {
-            effects = gateway.on_introspection(id, &active(claims), NOW);
+            effects = gateway.on_server_response(id, &active(claims), NOW);
         }
         let rejection = rejected(&effects)?;
         let body = body(&effects);

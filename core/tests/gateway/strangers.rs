@@ -9,10 +9,10 @@ fn made_up_bearer_tokens_push_no_good_answer_out() {
     let mut gateway =
         gateway(json!({"bff_token": {"allow_tokens": true}, "phantom_token": {"token_cache_entries": 50}}));
     let (_, id) = flight(&gateway.ask(1, &bearer("active"), NOW)).expect("a callout");
-    gateway.on_introspection(id, &active(json!({"exp": NOW + 300})), NOW);
+    gateway.on_server_response(id, &active(json!({"exp": NOW + 300})), NOW);
     for number in 0..60 {
         let (_, id) = flight(&gateway.ask(2, &bearer(&format!("made-up-{number}")), NOW)).expect("a callout");
-        gateway.on_introspection(id, &response(204, "", &[], ""), NOW);
+        gateway.on_server_response(id, &response(204, "", &[], ""), NOW);
     }
     assert!(
         flight(&gateway.ask(3, &bearer("active"), NOW)).is_none(),

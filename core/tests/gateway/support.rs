@@ -10,11 +10,11 @@ use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::authorization_server::{ServerRequest, ServerResponse};
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Command, Decision, Effect};
 use bff_core::gateway::error_code::ErrorCode;
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::gateway::token_memory::TokenMemory;
 use bff_core::request::head::RequestHead;
@@ -59,7 +59,7 @@ pub(crate) fn asked(
     now: u64,
 ) -> Vec<Effect> {
     let effect = gateway.on_request(stream, head, attributes, now);
-    Vec::from_iter(effect.or_else(|| gateway.introspect(stream, Duration::from_secs(now))))
+    Vec::from_iter(effect.or_else(|| gateway.call_out(stream, Duration::from_secs(now))))
 }
 
 /// Returns a complete configuration, changed by a merge.
@@ -82,7 +82,7 @@ pub(crate) fn configuration(changes: Value) -> Value {
     base
 }
 
-fn merge(base: &mut Value, changes: Value) {
+pub(crate) fn merge(base: &mut Value, changes: Value) {
     match (base, changes) {
         (Value::Object(base), Value::Object(changes)) => {
             for (name, value) in changes {
@@ -188,8 +188,8 @@ pub(crate) fn jwt(claims: Value) -> String {
     )
 }
 
-pub(crate) fn response(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> IntrospectionResponse {
-    IntrospectionResponse::Http {
+pub(crate) fn response(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> ServerResponse {
+    ServerResponse::Http {
         status,
         content_type: content_type.as_bytes().to_vec(),
         cache_control: cache_control.iter().map(|line| line.as_bytes().to_vec()).collect(),
@@ -197,8 +197,24 @@ pub(crate) fn response(status: u16, content_type: &str, cache_control: &[&str], 
     }
 }
 
-pub(crate) fn active(claims: Value) -> IntrospectionResponse {
+pub(crate) fn active(claims: Value) -> ServerResponse {
     response(200, "application/jwt", &[], &jwt(claims))
+}
+
+/// Returns the settings of a token exchange for an audience.
+pub(crate) fn exchange_for(audience: &str) -> Value {
+    json!({"token_endpoint": "https://login.example.com/oauth/v2/oauth-token", "audience": audience})
+}
+
+/// Returns the response to a token exchange with this token.
+pub(crate) fn exchanged(token: &str) -> ServerResponse {
+    let members = json!({
+        "access_token": token,
+        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "token_type": "Bearer",
+        "expires_in": 300,
+    });
+    response(200, "application/json", &["no-store"], &members.to_string())
 }
 
 /// How a request ends.
@@ -268,15 +284,15 @@ pub(crate) fn rejected_with(effects: &[Effect]) -> ErrorCode {
 /// Returns the introspection among the effects.
 pub(crate) fn flight(effects: &[Effect]) -> Option<(Option<StreamId>, FlightId)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Run(Command::Introspect { stream, flight, .. }) => Some((*stream, *flight)),
+        Effect::Run(Command::CallOut { flight, .. }) => Some((flight.leader(), *flight)),
         _ => None,
     })
 }
 
 /// Returns the introspection request among the effects.
-pub(crate) fn introspection_request(effects: &[Effect]) -> Option<&IntrospectionRequest> {
+pub(crate) fn introspection_request(effects: &[Effect]) -> Option<&ServerRequest> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Run(Command::Introspect { request, .. }) => Some(request),
+        Effect::Run(Command::CallOut { request, .. }) => Some(request),
         _ => None,
     })
 }

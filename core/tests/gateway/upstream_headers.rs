@@ -58,7 +58,7 @@ fn cookies_that_are_to_be_dropped_do_not_reach_the_api_and_the_others_do_byte_fo
         let mut gateway = gateway(drop.clone());
         let effects = gateway.ask(1, &head("GET", lines), NOW);
         let (_, id) = flight(&effects).unwrap();
-        let effects = gateway.on_introspection(id, &active(json!({"exp": NOW + 100})), NOW);
+        let effects = gateway.on_server_response(id, &active(json!({"exp": NOW + 100})), NOW);
         let mutations = mutations(&effects).expect("forwarded");
         let left = mutations.headers_to_set().find(|(name, _)| *name == "cookie");
         let left = left.map(|(_, value)| String::from_utf8(value.to_vec()).unwrap());

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bff_core::gateway::introspection::{IntrospectionResponse, MAX_RESPONSE_BYTES};
+use bff_core::gateway::authorization_server::{MAX_RESPONSE_BYTES, ServerResponse};
 use bff_core::request::head::RequestHead;
 use bff_shell::host::Level;
 
@@ -260,13 +260,13 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_http_callout_done(
         // SAFETY: Envoy has filled both arrays, and they live until the hook returns.
         let (head, body) = unsafe { (response_head(headers, headers_count), join_chunks(chunks, chunks_count)) };
         let response = match result {
-            SUCCESS => IntrospectionResponse::Http {
+            SUCCESS => ServerResponse::Http {
                 status: http_status(&head),
                 content_type: head.all("content-type").next().unwrap_or_default().to_vec(),
                 cache_control: head.all("cache-control").map(<[u8]>::to_vec).collect(),
                 body: (body.len() <= MAX_RESPONSE_BYTES).then_some(body),
             },
-            _ => IntrospectionResponse::Failed,
+            _ => ServerResponse::Failed,
         };
         stream.on_callout(envoy, number, &response);
         CONTINUE

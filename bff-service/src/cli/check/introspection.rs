@@ -1,12 +1,14 @@
-//! `check`: credentials for HTTP Basic, and introspection at the gateway.
+//! `check`: credentials for HTTP Basic, and introspection and token exchange at the gateway.
 
 use bff_core::encoding::form::is_changed_by_encoding;
+use bff_core::gateway::authorization_server::Step;
 use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
-use bff_core::gateway::introspection::{self, IntrospectionOutcome};
-use bff_core::gateway::token_state::{InactiveReason, TokenState};
+use bff_core::gateway::introspection;
+use bff_core::gateway::token_exchange::{self, Subject};
+use bff_core::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
 
 use super::report::Report;
-use crate::authorize::introspection::introspect;
+use crate::authorize::callout::call_out;
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
 use crate::oauth::http::HttpClient;
@@ -39,7 +41,7 @@ fn encoding_warning(what: &str, setting: &str) -> String {
     )
 }
 
-/// If `/authorize` has rules, checks introspection with them. The service does not know the filter's
+/// If `/authorize` has rules, checks introspection and token exchange with them. The service does not know the filter's
 /// configuration.
 pub(super) async fn check_introspection(config: &Config, http: &HttpClient, report: &mut Report) {
     let rules = config.authorize_rules();
@@ -66,24 +68,58 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             "\"client_authentication\": \"client_secret_post\"",
         ));
     }
-    let request = introspection::request(stage, MADE_UP_TOKEN, []);
-    let response = introspect(http, stage, request).await;
-    let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
-    match introspection::classify(stage, MADE_UP_TOKEN, &response, clock::now()) {
-        IntrospectionOutcome::Introspected {
-            state: TokenState::Inactive(InactiveReason::NotActive | InactiveReason::NotIntrospectable),
+    if let Some(endpoint) = stage.steps.introspection() {
+        let request = introspection::request(stage, endpoint, MADE_UP_TOKEN, []);
+        let response = call_out(http, stage, request).await;
+        let outcome = introspection::classify(stage, MADE_UP_TOKEN, &response, clock::now());
+        check_outcome(stage, Step::Introspection, &endpoint.url(), &outcome, report);
+    }
+    if let Some(exchange) = stage.steps.exchange() {
+        let request = token_exchange::request(stage, exchange, MADE_UP_TOKEN, []);
+        let response = call_out(http, stage, request).await;
+        let subject = Subject {
+            token: MADE_UP_TOKEN,
+            introspected: None,
+        };
+        let outcome = token_exchange::classify(stage, exchange, subject, &response, clock::now());
+        check_outcome(stage, Step::Exchange, &exchange.endpoint.url(), &outcome, report);
+    }
+}
+
+/// Reports what the authorization server says about the made-up token.
+fn check_outcome(stage: &PhantomToken, step: Step, url: &str, outcome: &TokenOutcome, report: &mut Report) {
+    let (client, active, what) = match step {
+        Step::Introspection => (
+            "introspection client",
+            "says that a made-up token is active: check that `phantom_token` of `/authorize` names an introspection endpoint",
+            "introspection",
+        ),
+        Step::Exchange => (
+            "client that exchanges tokens,",
+            "exchanges a made-up token: check that `phantom_token.token_exchange` of `/authorize` names the token endpoint",
+            "exchange",
+        ),
+    };
+    match outcome {
+        TokenOutcome::Known {
+            state:
+                TokenState::Inactive(
+                    InactiveReason::NotActive | InactiveReason::NotIntrospectable | InactiveReason::NotExchangeable,
+                ),
             ..
-        } => report
-            .valid
-            .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
-        IntrospectionOutcome::Introspected { .. } => report.errors.push(format!(
-            "{url} says that a made-up token is active: check that `phantom_token` of `/authorize` names an \
-             introspection endpoint"
-        )),
-        IntrospectionOutcome::Unusable(why) => report.errors.push(format!("{url}, with a made-up token: {why}")),
-        IntrospectionOutcome::TimedOut => report.errors.push(format!(
-            "{url}: introspection of a made-up token timed out after at most {} ms: check that the server responds, or \
-             raise `phantom_token.timeout_ms` of `/authorize`",
+        } => report.valid.push(format!("{url} answers the {client} `{}`", stage.client_id)),
+        TokenOutcome::Known {
+            state: TokenState::Inactive(reason),
+            ..
+        } => report.errors.push(format!("{url}, with a made-up token: {}", reason.details())),
+        TokenOutcome::Known {
+            state: TokenState::Active(_),
+            ..
+        } => report.errors.push(format!("{url} {active}")),
+        TokenOutcome::Unusable(why) => report.errors.push(format!("{url}, with a made-up token: {why}")),
+        TokenOutcome::TimedOut => report.errors.push(format!(
+            "{url}: {what} of a made-up token timed out after {} ms, or the server answered HTTP 504: check that it responds, \
+             or raise `phantom_token.timeout_ms` of `/authorize`",
             stage.timeout_ms
         )),
     }

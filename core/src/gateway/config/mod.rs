@@ -2,6 +2,7 @@
 
 mod bff_token;
 mod end_streams;
+mod endpoint;
 mod error;
 mod filter;
 mod phantom_token;
@@ -10,14 +11,18 @@ mod response_format;
 mod schema;
 mod source;
 mod structural_error;
+mod token_exchange;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
 pub use end_streams::EndStreams;
+pub use endpoint::Endpoint;
 pub use error::ConfigError;
 pub use filter::Config;
 pub(crate) use phantom_token::MAX_CACHE_SECONDS;
-pub use phantom_token::{ClientAuthentication, PhantomToken};
+pub use phantom_token::{ClientAuthentication, PhantomToken, Steps};
 pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};
 pub use source::{SdsSecret, Secrets};
+pub(crate) use token_exchange::{ACCESS_TOKEN, JWT};
+pub use token_exchange::{RequestedTokenType, TokenExchange};

@@ -1,13 +1,16 @@
 //! The `phantom_token` section: configuration of the introspection stage.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::endpoint::Endpoint;
 use super::error::ConfigError;
 use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::{Secrets, Source};
+use super::token_exchange::{RawTokenExchange, TokenExchange, invalid_scope};
 use crate::gateway::authentication::{AuthenticationRequirement, MAX_AUTH_AGE_SECONDS, is_acr};
 use crate::gateway::requirement::{Requirement, is_scope};
 
@@ -17,19 +20,15 @@ pub(crate) const MAX_CACHE_SECONDS: u64 = 86_400;
 /// Valid configuration of the introspection stage.
 #[derive(Clone)]
 pub struct PhantomToken {
-    /// Host and port of the introspection endpoint.
-    pub authority: String,
-    /// Path and query of the introspection endpoint.
-    pub path: String,
-    /// Scheme of the introspection endpoint: `http` or `https`. In Envoy, TLS is up to the cluster.
-    pub scheme: &'static str,
-    /// Envoy cluster of the introspection endpoint.
+    /// What is done with an access token.
+    pub steps: Steps,
+    /// Envoy cluster of the authorization server.
     pub cluster: String,
-    /// Client identifier of the client that introspects.
+    /// Client identifier of the client that introspects and exchanges tokens.
     pub client_id: String,
-    /// Client secret of the client that introspects.
+    /// Client secret of that client.
     pub client_secret: Zeroizing<String>,
-    /// Authentication method of the client that introspects.
+    /// Authentication method of that client.
     pub client_authentication: ClientAuthentication,
     /// Maximum time for which an introspection response is cached, in seconds.
     pub cache_seconds: u64,
@@ -55,16 +54,57 @@ pub struct PhantomToken {
     pub introspect_jwts: bool,
 }
 
+impl PhantomToken {
+    /// Returns the time limit of all steps together.
+    pub(crate) const fn time_limit(&self) -> Duration {
+        let steps = match self.steps {
+            Steps::Introspect(_) | Steps::Exchange(_) => 1,
+            Steps::Both(..) => 2,
+        };
+        Duration::from_millis(self.timeout_ms.saturating_mul(steps))
+    }
+}
+
 impl fmt::Debug for PhantomToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            authority,
-            path,
+            steps,
             cluster,
             client_id,
             ..
         } = self;
-        write!(f, "PhantomToken {{ {authority}{path} by {cluster} as {client_id} }}")
+        write!(f, "PhantomToken {{ {steps:?} by {cluster} as {client_id} }}")
+    }
+}
+
+/// What is done with an access token: at least one request to the authorization server.
+#[derive(Clone, Debug)]
+pub enum Steps {
+    /// It is introspected at this endpoint.
+    Introspect(Endpoint),
+    /// It is exchanged.
+    Exchange(TokenExchange),
+    /// It is introspected at this endpoint, and exchanged if it is active.
+    Both(Endpoint, TokenExchange),
+}
+
+impl Steps {
+    /// Returns the introspection endpoint, if the token is introspected.
+    #[must_use]
+    pub const fn introspection(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Introspect(endpoint) | Self::Both(endpoint, _) => Some(endpoint),
+            Self::Exchange(_) => None,
+        }
+    }
+
+    /// Returns the token exchange, if the token is exchanged.
+    #[must_use]
+    pub const fn exchange(&self) -> Option<&TokenExchange> {
+        match self {
+            Self::Exchange(exchange) | Self::Both(_, exchange) => Some(exchange),
+            Self::Introspect(_) => None,
+        }
     }
 }
 
@@ -94,20 +134,22 @@ enum JwtAccessTokens {
     Introspect,
 }
 
-/// The introspection stage: introspects the access token, so that the API receives a JWT, or claims in headers.
+/// The token stage: introspects the access token, exchanges it, or both, so that the API receives a JWT, or claims in headers.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPhantomToken {
-    /// URL of the introspection endpoint (RFC 7662). The connection, with TLS, is that of `cluster`.
-    introspection_endpoint: String,
-    /// Envoy cluster of the introspection endpoint.
+    /// URL of the introspection endpoint (RFC 7662). The connection, with TLS, is that of `cluster`. Required without
+    /// `token_exchange`. If unset, the filter exchanges the access token without introspection.
+    introspection_endpoint: Option<String>,
+    token_exchange: Option<RawTokenExchange>,
+    /// Envoy cluster of the introspection endpoint and the token endpoint.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
-    /// Client identifier of the client that introspects.
+    /// Client identifier of the client that introspects and exchanges tokens.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     client_id: String,
-    /// Client secret of the client that introspects.
+    /// Client secret of that client.
     client_secret: Source,
     #[serde(default)]
     client_authentication: ClientAuthentication,
@@ -167,21 +209,30 @@ pub(super) struct RawPhantomToken {
     /// Whether a bearer token must be bound to the client certificate of its connection (RFC 8705, section 3.1).
     #[serde(default)]
     require_certificate_binding: bool,
-    /// Time limit for an introspection, in milliseconds.
+    /// Time limit for an introspection, and again for a token exchange, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
-    /// What the filter does with an access token that is a JWT. If unset, the value is `pass` if `response` is `auto`, and
-    /// otherwise `introspect`, which is then the only valid value.
+    /// What the filter does with an access token that is a JWT. If unset, the value is `pass` if `response` is `auto` and there
+    /// is no `token_exchange`, and otherwise `introspect`, which is then the only valid value.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 
 impl RawPhantomToken {
     pub(super) fn check(self, secrets: &impl Secrets) -> Result<PhantomToken, ConfigError> {
-        let endpoint = Endpoint::parse(&self.introspection_endpoint)?;
-        let response = ResponseFormat::check(self.response, self.issuer, self.claim_to_headers)?;
+        let steps = steps(self.introspection_endpoint.as_deref(), self.token_exchange)?;
+        let response = match steps.exchange() {
+            Some(_) => response_before_exchange(self.response, self.issuer.as_ref(), &self.claim_to_headers)?,
+            None => ResponseFormat::check(self.response, self.issuer, self.claim_to_headers)?,
+        };
         let introspect_jwts = match (self.jwt_access_tokens, &response) {
             (Some(JwtAccessTokens::Introspect), _) => true,
+            (Some(JwtAccessTokens::Pass), _) if steps.exchange().is_some() => {
+                return Err(ConfigError::new(
+                    "phantom_token.jwt_access_tokens",
+                    "`pass` forwards a JWT without token exchange: write `introspect`, or remove the field",
+                ));
+            }
             (_, ResponseFormat::Jwt) => false,
             // An API that receives claims in headers does not validate JWTs, so nothing would.
             (None, _) => true,
@@ -209,13 +260,7 @@ impl RawPhantomToken {
             "empty: write the `client_id` of the client that introspects",
         )?;
         if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
-            return Err(ConfigError::new(
-                "phantom_token.required_scopes",
-                format!(
-                    "invalid scope `{scope}`: write one scope of printable ASCII characters, without spaces, `\"` and `\\`, \
-                     in each entry"
-                ),
-            ));
+            return Err(invalid_scope("phantom_token.required_scopes", scope));
         }
         if let Some(value) = self.required_acr.iter().find(|value| !is_acr(value)) {
             return Err(ConfigError::new(
@@ -228,9 +273,7 @@ impl RawPhantomToken {
         }
         let check_age = |seconds| check_range("phantom_token.max_auth_age", seconds, 1, MAX_AUTH_AGE_SECONDS);
         Ok(PhantomToken {
-            authority: endpoint.authority,
-            path: endpoint.path,
-            scheme: endpoint.scheme,
+            steps,
             client_secret: self.client_secret.read("phantom_token.client_secret", secrets)?,
             client_authentication: self.client_authentication,
             cluster: self.cluster,
@@ -278,39 +321,40 @@ impl RawPhantomToken {
     }
 }
 
-struct Endpoint {
-    scheme: &'static str,
-    authority: String,
-    path: String,
+fn steps(introspection: Option<&str>, exchange: Option<RawTokenExchange>) -> Result<Steps, ConfigError> {
+    let example = "https://login.example.com/oauth/v2/oauth-introspect";
+    let parse = |url| Endpoint::parse("phantom_token.introspection_endpoint", url, example);
+    let introspection = introspection.map(parse).transpose()?;
+    let exchange = exchange.map(|raw| raw.check(introspection.is_some())).transpose()?;
+    match (introspection, exchange) {
+        (Some(endpoint), None) => Ok(Steps::Introspect(endpoint)),
+        (None, Some(exchange)) => Ok(Steps::Exchange(exchange)),
+        (Some(endpoint), Some(exchange)) => Ok(Steps::Both(endpoint, exchange)),
+        (None, None) => Err(ConfigError::new(
+            "phantom_token.introspection_endpoint",
+            format!("missing: write its URL, for example `{example}`, or add `token_exchange`"),
+        )),
+    }
 }
 
-impl Endpoint {
-    fn parse(url: &str) -> Result<Self, ConfigError> {
-        let invalid = || {
-            ConfigError::new(
-                "phantom_token.introspection_endpoint",
-                "invalid URL: write an http or https URL without credentials or fragment, for example `https://login.example.com/oauth/v2/oauth-introspect`",
-            )
-        };
-        let uri: http::Uri = url.parse().map_err(|_| invalid())?;
-        let scheme = match uri.scheme_str() {
-            Some("https") => "https",
-            Some("http") => "http",
-            _ => return Err(invalid()),
-        };
-        let authority = uri
-            .authority()
-            .filter(|authority| !authority.as_str().contains('@'))
-            .ok_or_else(invalid)?;
-        let path = uri.path_and_query().ok_or_else(invalid)?;
-        if url.contains('#') {
-            return Err(invalid());
-        }
-        Ok(Self {
-            scheme,
-            authority: authority.to_string(),
-            path: path.to_string(),
-        })
+/// Returns the form of introspection responses before a token exchange: whether the token is active, and its claims. What the
+/// API receives is up to the exchange.
+fn response_before_exchange(
+    response: Response,
+    issuer: Option<&String>,
+    headers: &[ClaimToHeader],
+) -> Result<ResponseFormat, ConfigError> {
+    let set = [
+        ("response", response != Response::Auto),
+        ("issuer", issuer.is_some()),
+        ("claim_to_headers", !headers.is_empty()),
+    ];
+    match set.into_iter().find_map(|(field, is_set)| is_set.then_some(field)) {
+        Some(field) => Err(ConfigError::new(
+            &format!("phantom_token.{field}"),
+            "has no effect with `token_exchange`, whose token the API receives: remove one of the two",
+        )),
+        None => Ok(ResponseFormat::Claims(Vec::new())),
     }
 }
 

@@ -4,5 +4,5 @@ mod error_response;
 mod request;
 mod response;
 
-pub use request::{FORWARDED_PROTO, IntrospectionRequest, request};
-pub use response::{IntrospectionOutcome, IntrospectionResponse, MAX_RESPONSE_BYTES, classify};
+pub use request::request;
+pub use response::classify;

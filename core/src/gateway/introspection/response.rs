@@ -5,99 +5,45 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::error_response::{ErrorResponse, error_response};
+use crate::gateway::authorization_server::{ServerResponse, media_type};
 use crate::gateway::bearer;
 use crate::gateway::claim_to_headers::headers_of_claims;
 use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
-use crate::gateway::token_state::{InactiveReason, TokenState};
+use crate::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
 use crate::jwt;
 use crate::request::cache_control::lifetime;
 
-/// Maximum length of a response body, in bytes.
-pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-
-/// Time for which a response about an inactive token is cached, in seconds; at most `token_cache_seconds`.
-/// `Cache-Control` does not count: if `no-store` did, every request with an invalid token would cause an introspection.
-const INACTIVE_SECONDS: u64 = 5;
-
-/// What the host received for an introspection request.
-pub enum IntrospectionResponse {
-    /// An HTTP response.
-    Http {
-        /// HTTP status; 0 if there is none.
-        status: u16,
-        /// Value of `Content-Type`.
-        content_type: Vec<u8>,
-        /// Values of `Cache-Control`.
-        cache_control: Vec<Vec<u8>>,
-        /// The body; `None` if it is longer than [`MAX_RESPONSE_BYTES`].
-        body: Option<Vec<u8>>,
-    },
-    /// The connection was reset, or the request could not be sent.
-    Failed,
-}
-
-/// The meaning of an introspection response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IntrospectionOutcome {
-    /// The response says whether the token is active. It may be cached.
-    Introspected {
-        /// State of the token.
-        state: TokenState,
-        /// Time until which the state may be cached, in seconds since 1970.
-        expires_at: u64,
-    },
-    /// The response cannot be used. The string is for the log.
-    Unusable(&'static str),
-    /// There was no response in time.
-    TimedOut,
-}
-
 /// Returns the meaning of a response about a token at the time `now`, in seconds since 1970.
-pub fn classify(
-    stage: &PhantomToken,
-    token: &[u8],
-    response: &IntrospectionResponse,
-    now: u64,
-) -> IntrospectionOutcome {
-    let IntrospectionResponse::Http {
+pub fn classify(stage: &PhantomToken, token: &[u8], response: &ServerResponse, now: u64) -> TokenOutcome {
+    let ServerResponse::Http {
         status,
         content_type,
         cache_control,
         body,
     } = response
     else {
-        return IntrospectionOutcome::Unusable(
-            "introspection failed: the connection was reset or could not be established",
-        );
+        return TokenOutcome::Unusable("introspection failed: the connection was reset or could not be established");
     };
-    let inactive = |reason: InactiveReason| IntrospectionOutcome::Introspected {
-        state: TokenState::Inactive(reason),
-        expires_at: now.saturating_add(INACTIVE_SECONDS.min(stage.cache_seconds)),
-    };
+    let inactive = |reason| TokenOutcome::inactive(stage, reason, now);
     match status {
         200 => {}
         204 => return inactive(InactiveReason::NotActive),
         _ => {
             return match error_response(stage, *status, body.as_deref()) {
                 ErrorResponse::NotIntrospectable => inactive(InactiveReason::NotIntrospectable),
-                ErrorResponse::Failure(why) => IntrospectionOutcome::Unusable(why),
-                ErrorResponse::TimedOut => IntrospectionOutcome::TimedOut,
+                ErrorResponse::Failure(why) => TokenOutcome::Unusable(why),
+                ErrorResponse::TimedOut => TokenOutcome::TimedOut,
             };
         }
     }
     let Some(body) = body else {
-        return IntrospectionOutcome::Unusable("introspection failed: the response is longer than 64 KiB");
+        return TokenOutcome::Unusable("introspection failed: the response is longer than 64 KiB");
     };
-    let media_type = content_type
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
-    let info = match read(stage, token, &media_type.to_ascii_lowercase(), body, now) {
+    let info = match read(stage, token, &media_type(content_type), body, now) {
         Ok(Some(info)) => info,
         Ok(None) => return inactive(InactiveReason::NotActive),
-        Err(UnusableClaims(why)) => return IntrospectionOutcome::Unusable(why),
+        Err(UnusableClaims(why)) => return TokenOutcome::Unusable(why),
     };
     if let Some(expiry) = info.expires_at
         && expiry <= now
@@ -110,7 +56,7 @@ pub fn classify(
         false => lifetime(cache_control.iter().map(Vec::as_slice)),
     };
     let cached_until = now.saturating_add(allowed.min(stage.cache_seconds));
-    IntrospectionOutcome::Introspected {
+    TokenOutcome::Known {
         expires_at: info.expires_at.unwrap_or(u64::MAX).min(cached_until),
         state: TokenState::Active(Arc::new(info)),
     }

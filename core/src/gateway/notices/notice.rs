@@ -80,8 +80,8 @@ impl fmt::Display for Notice {
                 client_id,
             } => write!(
                 f,
-                "{inactive} of {requests} requests with a session cookie were refused, since introspection calls their access \
-                 token inactive: check that the client `{client_id}` may introspect access tokens issued to the service's client"
+                "{inactive} of {requests} requests with a session cookie were refused, since the authorization server calls their access \
+                 token inactive: check that the client `{client_id}` may introspect, or exchange, access tokens issued to the service's client"
             ),
             Self::NotCached { responses } => write!(
                 f,
@@ -150,7 +150,7 @@ mod tests {
         for (line, words) in lines.iter().zip([
             &["12 requests", "key 5be7b5b2", "0d1f6c41, 01010101", "encryption_key"][..],
             &["75 seconds", "compare the clocks"],
-            &["40 of 50", "the client `gateway` may introspect"],
+            &["40 of 50", "the client `gateway` may introspect, or exchange,"],
             &["7 requests", "`https://new.example.com`", "trusted_web_origins"],
             &["9 introspection responses", "phantom_token.ignore_cache_control"],
             &["30 polls", "(no response)", "cluster `bff_admin`"],

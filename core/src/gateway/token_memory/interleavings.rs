@@ -125,14 +125,14 @@ impl World {
             }
             Step::TakeOver => {
                 request.must_take_over = false;
-                if let Some((flight, token)) = memory.take_over(&KEY, stream) {
-                    assert_eq!(*token, b"token");
+                if let Some((flight, cargo)) = memory.take_over(&KEY, stream) {
+                    assert_eq!(*cargo.token, b"token");
                     assert_eq!(request.callout.replace(flight), None, "a second callout");
                 }
             }
             Step::Respond => {
                 let flight = request.callout.take().unwrap();
-                request.lands = memory.token(flight).map(|_| flight);
+                request.lands = memory.cargo(flight).map(|_| flight);
             }
             Step::Land => {
                 let flight = request.lands.take().unwrap();

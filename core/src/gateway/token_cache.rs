@@ -8,18 +8,18 @@ use super::attributes::StreamId;
 use super::bounded_lru::BoundedLru;
 use super::cache_key::{CacheKey, CacheKeys};
 use super::config::PhantomToken;
-use super::introspection::IntrospectionOutcome;
 use super::shared_cache::{SharedCache, SharedEntry};
 use super::single_flight::FlightId;
 use super::token_info::TokenInfo;
 use super::token_memory::TokenMemory;
+use super::token_state::TokenOutcome;
 use super::token_state::{InactiveReason, TokenState};
 
 /// The byte limit of responses about inactive tokens, which are small, is that of the others divided by this number.
 const INACTIVE_DIVISOR: usize = 8;
 
 /// What one gateway knows. Times are in seconds since 1970.
-pub(crate) struct IntrospectionCache {
+pub(crate) struct TokenCache {
     keys: CacheKeys,
     pub(crate) memory: Arc<TokenMemory>,
     /// `None` if the memory is shared itself, or if nothing is to be shared.
@@ -27,7 +27,7 @@ pub(crate) struct IntrospectionCache {
     inactive: BoundedLru<CacheKey, (InactiveReason, u64)>,
 }
 
-impl IntrospectionCache {
+impl TokenCache {
     /// Creates the cache of a stage over this memory, with a shared cache behind it.
     pub(crate) fn new(stage: &PhantomToken, memory: Arc<TokenMemory>, shared: Option<SharedCache>) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl IntrospectionCache {
         &mut self,
         memory: &TokenMemory,
         flight: FlightId,
-        outcome: &IntrospectionOutcome,
+        outcome: &TokenOutcome,
         now: u64,
     ) -> Vec<StreamId> {
         self.learn(flight.key, outcome, now);
@@ -71,19 +71,14 @@ impl IntrospectionCache {
     }
 
     /// Returns what the shared cache is to store of the outcome of a flight.
-    pub(crate) fn shared_entry(
-        &self,
-        flight: FlightId,
-        outcome: &IntrospectionOutcome,
-        now: u64,
-    ) -> Option<SharedEntry> {
+    pub(crate) fn shared_entry(&self, flight: FlightId, outcome: &TokenOutcome, now: u64) -> Option<SharedEntry> {
         let (token, expires_at) = active(outcome, now)?;
         Some(self.shared.as_ref()?.entry(flight.key, token, expires_at))
     }
 
     /// Learns from the outcome of a flight, which another gateway may have ended, whether the token is inactive.
-    pub(crate) fn learn(&mut self, key: CacheKey, outcome: &IntrospectionOutcome, now: u64) {
-        let IntrospectionOutcome::Introspected { state, expires_at } = outcome else {
+    pub(crate) fn learn(&mut self, key: CacheKey, outcome: &TokenOutcome, now: u64) {
+        let TokenOutcome::Known { state, expires_at } = outcome else {
             return;
         };
         match state {
@@ -103,15 +98,13 @@ impl IntrospectionCache {
 }
 
 /// Returns the information about an active token that may be cached, and when it expires.
-fn active(outcome: &IntrospectionOutcome, now: u64) -> Option<(&Arc<TokenInfo>, u64)> {
+fn active(outcome: &TokenOutcome, now: u64) -> Option<(&Arc<TokenInfo>, u64)> {
     match outcome {
-        IntrospectionOutcome::Introspected {
+        TokenOutcome::Known {
             state: TokenState::Active(token),
             expires_at,
         } if *expires_at > now => Some((token, *expires_at)),
-        IntrospectionOutcome::Introspected { .. }
-        | IntrospectionOutcome::Unusable(_)
-        | IntrospectionOutcome::TimedOut => None,
+        TokenOutcome::Known { .. } | TokenOutcome::Unusable(_) | TokenOutcome::TimedOut => None,
     }
 }
 
@@ -121,30 +114,25 @@ mod tests {
     use super::*;
     use crate::gateway::config::Config;
 
-    fn cache(entries: usize) -> IntrospectionCache {
+    fn cache(entries: usize) -> TokenCache {
         let text = format!(
             r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
                 "client_id": "gateway", "client_secret": {{"inline": "a secret"}}, "token_cache_entries": {entries}}}}}"#
         );
         let stage = Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap();
-        IntrospectionCache::new(&stage, TokenMemory::of_stage(&stage), None)
+        TokenCache::new(&stage, TokenMemory::of_stage(&stage), None)
     }
 
     /// An introspection at the time `now`.
-    fn put(cache: &mut IntrospectionCache, key: CacheKey, state: TokenState, expires_at: u64, now: u64) {
+    fn put(cache: &mut TokenCache, key: CacheKey, state: TokenState, expires_at: u64, now: u64) {
         let Joined::Leads(flight) = cache.memory.join(&key, b"token", 1, now) else {
             panic!("the token is known");
         };
         let memory = Arc::clone(&cache.memory);
-        cache.land(
-            &memory,
-            flight,
-            &IntrospectionOutcome::Introspected { state, expires_at },
-            now,
-        );
+        cache.land(&memory, flight, &TokenOutcome::Known { state, expires_at }, now);
     }
 
-    fn len(cache: &IntrospectionCache) -> usize {
+    fn len(cache: &TokenCache) -> usize {
         cache.memory.active_responses() + cache.inactive()
     }
 

@@ -1,22 +1,31 @@
-//! Introspection (RFC 7662) over the connections of the service, as the filter does it through Envoy.
+//! The steps of the token stage, introspection and token exchange, over the connections of the service, as the filter makes them
+//! through Envoy.
 
 use std::time::Duration;
 
-use bff_core::gateway::config::PhantomToken;
-use bff_core::gateway::introspection::{
-    FORWARDED_PROTO, IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_BYTES,
+use bff_core::gateway::authorization_server::{
+    FORWARDED_PROTO, MAX_RESPONSE_BYTES, ServerRequest, ServerResponse, Step,
 };
+use bff_core::gateway::config::{Endpoint, PhantomToken};
 
 use crate::oauth::http::{HttpClient, HttpError};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Sends the introspection request that the filter sends through Envoy.
-pub async fn introspect(
-    http: &HttpClient,
-    stage: &PhantomToken,
-    request: IntrospectionRequest,
-) -> IntrospectionResponse {
-    let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
+/// Sends the request that the filter sends through Envoy.
+pub async fn call_out(http: &HttpClient, stage: &PhantomToken, request: ServerRequest) -> ServerResponse {
+    let (endpoint, url) = match request.step {
+        Step::Introspection => (
+            ServerEndpoint::Introspection,
+            stage.steps.introspection().map(Endpoint::url),
+        ),
+        Step::Exchange => (
+            ServerEndpoint::TokenExchange,
+            stage.steps.exchange().map(|exchange| exchange.endpoint.url()),
+        ),
+    };
+    let Some(url) = url else {
+        return ServerResponse::Failed;
+    };
     let make = || {
         // The connection uses the scheme of the URL, so no forwarded scheme is needed.
         let is_sent = |name: &str| !name.starts_with(':') && name != FORWARDED_PROTO;
@@ -27,17 +36,17 @@ pub async fn introspect(
         made.body(request.body.to_vec())
     };
     let attempt = async || match make() {
-        Ok(made) => http.send(ServerEndpoint::Introspection, made).await,
+        Ok(made) => http.send(endpoint, made).await,
         Err(error) => Err(HttpError::Request(error.to_string())),
     };
     let exchange = async {
         match attempt().await {
-            // A connection may break at any moment, and a repeated introspection has no side effect.
+            // A connection may break at any moment. Neither step uses up the token.
             Err(HttpError::Broken(_)) => attempt().await,
             other => other,
         }
     };
-    let status = |status| IntrospectionResponse::Http {
+    let status = |status| ServerResponse::Http {
         status,
         content_type: Vec::new(),
         cache_control: Vec::new(),
@@ -45,7 +54,7 @@ pub async fn introspect(
     };
     let limit = Duration::from_millis(stage.timeout_ms);
     match tokio::time::timeout(limit, exchange).await {
-        Ok(Ok(response)) => IntrospectionResponse::Http {
+        Ok(Ok(response)) => ServerResponse::Http {
             status: response.status,
             content_type: response.content_type.into_bytes(),
             cache_control: response.cache_control,
@@ -54,6 +63,6 @@ pub async fn introspect(
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
         // Envoy's response to the filter after a timeout.
         Err(_) | Ok(Err(HttpError::Timeout { .. })) => status(504),
-        Ok(Err(_)) => IntrospectionResponse::Failed,
+        Ok(Err(_)) => ServerResponse::Failed,
     }
 }

@@ -1,0 +1,30 @@
+//! Token exchange (RFC 8693): the access token of the caller, the *subject token*, for an access token of the API. The request,
+//! and the meaning of a response. Nothing is said about an actor: `act` and `may_act` are up to the authorization server.
+
+mod error_response;
+mod request;
+mod response;
+
+use super::config::TokenExchange;
+use super::token_info::TokenInfo;
+use super::token_state::InactiveReason;
+
+pub use request::request;
+pub use response::{Subject, classify};
+
+/// Checks what the configuration requires of the subject token before it is exchanged.
+///
+/// # Errors
+/// Why the token is of no use.
+pub(crate) fn check_subject(exchange: &TokenExchange, info: &TokenInfo) -> Result<(), InactiveReason> {
+    let is_for = |audience: &String| info.audiences.contains(audience);
+    if !exchange.subject.audience.as_ref().is_none_or(is_for) {
+        return Err(InactiveReason::OtherAudience);
+    }
+    match exchange.subject.scopes.iter().all(|scope| info.scopes.contains(scope)) {
+        true => Ok(()),
+        false => Err(InactiveReason::NotPermitted(
+            "the token lacks a scope of token_exchange.subject_scopes",
+        )),
+    }
+}
