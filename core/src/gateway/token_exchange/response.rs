@@ -166,9 +166,7 @@ fn subject_info(subject: Subject<'_>) -> Result<TokenInfo, UnusableClaims> {
 /// Returns `expires_in`, in seconds: a number, or a string of digits, as some servers write it. Some write 0 for a token that
 /// does not expire.
 fn lifetime(members: &Map<String, Value>) -> Option<u64> {
-    let seconds = match members.get("expires_in")? {
-        Value::String(digits) => digits.parse().ok(),
-        number => number.as_u64(),
-    };
+    let expires_in = members.get("expires_in")?;
+    let seconds = expires_in.as_u64().or_else(|| expires_in.as_str()?.parse().ok());
     seconds.filter(|seconds| *seconds > 0)
 }

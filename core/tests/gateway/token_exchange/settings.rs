@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use super::*;
 
 fn parse(exchange: Value, stage: Value) -> Result<Config, String> {
-    let mut settings = json!({"phantom_token": {"token_exchange": exchange_for("orders")}});
+    let mut settings = configuration(json!({"phantom_token": {"token_exchange": exchange_for("orders")}}));
     merge(&mut settings, json!({"phantom_token": {"token_exchange": exchange}}));
     merge(&mut settings, json!({ "phantom_token": stage }));
-    let settings = configuration(settings).to_string();
-    Config::parse(settings.as_bytes(), env).map_err(|error| error.to_string())
+    Config::parse(settings.to_string().as_bytes(), env).map_err(|error| error.to_string())
 }
 
 #[test]
