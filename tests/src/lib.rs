@@ -17,6 +17,7 @@ pub mod discovered_filter;
 pub mod dynamic_listeners;
 pub mod echoing_api;
 pub mod elf;
+pub mod exchanging_server;
 pub mod faulty_authorization_server;
 pub mod guarding_api;
 pub mod hostile_client;

@@ -42,7 +42,7 @@ const OF_THE_NATIVE_MODULE: [&str; 2] = ["tests/tests/discovered_secrets.rs", "t
 
 /// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
 /// deployments have nothing to do with it.
-const OF_THE_FILTER: [&str; 23] = [
+const OF_THE_FILTER: [&str; 24] = [
     "tests/tests/api_through_envoy.rs",
     "tests/tests/bytes.rs",
     "tests/tests/concurrency.rs",
@@ -63,6 +63,7 @@ const OF_THE_FILTER: [&str; 23] = [
     "tests/tests/secrets.rs",
     "tests/tests/shared_caches.rs",
     "tests/tests/streams.rs",
+    "tests/tests/token_exchange.rs",
     "tests/tests/tracing.rs",
     "tests/tests/two_users.rs",
     "tests/tests/workers.rs",
