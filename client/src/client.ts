@@ -128,7 +128,7 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Gets a new access token, whether or not it is needed. `fetch` does so by itself.
+   * Gets a new access token, whether or not it is needed. `fetch` does so automatically.
    * @throws BffError with code `session_expired` if the session has ended, and with another one if the refresh fails otherwise
    */
   async refresh(): Promise<void> {
@@ -139,7 +139,7 @@ export class BffClient<C extends object = Claims> {
 
   /**
    * Prolongs the session: reports that the user is active, so that its idle time begins again, and refreshes the session if it is
-   * still about to end. `fetch` reports activity by itself, at most once in a tenth of the idle time.
+   * still about to end. `fetch` reports activity automatically, at most once in a tenth of the idle time.
    * @returns whether the session is not about to end any more
    * @throws BffError if there is no session, the BFF cannot be reached, or the refresh fails
    */

@@ -6,7 +6,7 @@ const RETURN_TO = 'bff-return-to';
 
 /**
  * Removes the authorization response from the address bar and the history at once, and returns the URL that contained
- * it. `onPageLoad` does so by itself: this is for an application that must wait for something before it has a `BffClient`.
+ * it. `onPageLoad` does so automatically: this is for an application that must wait for something before it has a `BffClient`.
  * A URL that may contain the response to a logout is returned and stays as it is. For any other URL, returns `undefined`.
  * @param redirectPath the path of the redirect URI, if other pages have parameters of the same names
  */

@@ -20,16 +20,17 @@ export interface RefusedCall {
 
 /**
  * - `repeated`: the user has authenticated again, and this is the response to the GET;
- * - `completed`: the user has authenticated again, and may repeat the call, which is no GET, or of another user;
- * - `failed`: the user has not authenticated as required: the sign-in failed (`error`) or was left, or the API still refuses the
- *   call. Only `retry`, for a button, begins another sign-in.
+ * - `completed`: the user has authenticated again, and may repeat the call: it is not a GET, or another user has signed in, or
+ *   the user is not known;
+ * - `failed`: the user has not authenticated as required: the sign-in failed (`error`) or was abandoned, or the API still
+ *   refuses the call. Only `retry`, for a button, begins another sign-in.
  */
 export type StepUpEvent =
   | { readonly type: 'repeated'; readonly call: RefusedCall; readonly response: Response }
   | { readonly type: 'completed'; readonly call: RefusedCall }
   | { readonly type: 'failed'; readonly call: RefusedCall; readonly error?: unknown; readonly retry: () => Promise<void> };
 
-/** In all tabs: until when there is no other sign-in for a requirement by itself, in milliseconds since 1970. */
+/** In all tabs: until when no further sign-in for a requirement starts automatically, in milliseconds since 1970. */
 const GUARD = 'bff-step-up';
 /** In this tab: the call for which the user signs in. */
 const CALL = 'bff-step-up-call';
@@ -37,7 +38,7 @@ const CALL = 'bff-step-up-call';
 const NEVER = 8.64e15;
 /** How long a sign-in may take, in milliseconds. */
 const LOGIN_MS = 600_000;
-/** The shortest time between two sign-ins for a requirement by itself, in milliseconds, however short its `max_age` is. */
+/** The shortest time between two automatic sign-ins for a requirement, in milliseconds, however short its `max_age` is. */
 const PAUSE_MS = 60_000;
 
 /** Calls of APIs with a `BffClient`, and the sign-ins that they require. */
@@ -74,7 +75,7 @@ export class StepUp<C extends object = Claims> {
 
   /**
    * Like `fetch` of the client. If the API requires more of the user's authentication, sends the browser to the authorization
-   * server, from which it returns to the same place. The caller gets HTTP 401 before it leaves.
+   * server, from which it returns to the same place. The caller gets the HTTP 401 before the browser leaves the page.
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const { response, required } = await this.#send(input, init);
@@ -211,7 +212,7 @@ function block(call: RefusedCall, until: number): void {
   try {
     localStorage.setItem(GUARD, JSON.stringify({ ...guarded(), [keyOf(call)]: until }));
   } catch {
-    // Then there is no sign-in by itself.
+    // Then no sign-in starts automatically.
   }
 }
 

@@ -60,7 +60,7 @@ export function keepOpen<C extends object = Claims>(
       openSince = Date.now();
     });
     opened.addEventListener('close', (event) => lose((event as CloseEvent).code === NORMAL_CLOSURE));
-    // An `EventSource` has no event `close`, and connects again by itself unless it is closed.
+    // An `EventSource` has no event `close`, and connects again automatically unless it is closed.
     opened.addEventListener('error', () => {
       if ('withCredentials' in opened && opened.readyState === opened.CLOSED) lose(false);
     });

@@ -115,7 +115,7 @@ impl Containers {
                 }
                 Verdict::Starting(what) if started.elapsed() > HEALTHY_WITHIN => {
                     return Err(format!(
-                        "waiting for healthy containers timed out after {} s: {what}: see the ends of the logs above",
+                        "waiting for healthy containers timed out after {} s: {what}: see the last lines of the logs above",
                         HEALTHY_WITHIN.as_secs()
                     ));
                 }
@@ -135,7 +135,9 @@ impl Containers {
 
     fn show_logs(&self) {
         // The earlier failure is the error, which a failure here would hide.
-        let _ = self.docker.run("showing the ends of the logs", &["logs", "--tail=40"]);
+        let _ = self
+            .docker
+            .run("showing the last lines of the logs", &["logs", "--tail=40"]);
     }
 
     fn down(&self) -> Result<()> {
@@ -177,7 +179,7 @@ fn verdict(states: &[State]) -> Verdict {
     });
     if let Some((service, status)) = failed {
         return Verdict::Failed(format!(
-            "the container of {service} failed: {status}: see the ends of the logs above"
+            "the container of {service} failed: {status}: see the last lines of the logs above"
         ));
     }
     let replicas = states.iter().filter(|(service, _)| service == "bff").count();
@@ -187,7 +189,7 @@ fn verdict(states: &[State]) -> Verdict {
     match waiting {
         Some((service, status)) => Verdict::Starting(format!("{service}: {status}")),
         None if replicas < REPLICAS => {
-            Verdict::Starting(format!("{replicas} of {REPLICAS} replicas of the service run"))
+            Verdict::Starting(format!("{replicas} of {REPLICAS} replicas of the service are running"))
         }
         None => Verdict::Healthy,
     }

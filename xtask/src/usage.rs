@@ -89,9 +89,10 @@ const COMMANDS: [Command; 18] = [
         name: "sanitize",
         synopsis: "sanitize [NAME…]",
         text: &[
-            "runs the tests of the core, the shell and the native module, which has a simulated Envoy there (Miri: of the module), with",
-            "a nightly toolchain under AddressSanitizer with LeakSanitizer, ThreadSanitizer and Miri, or under those",
-            "with these NAMEs (address, thread, miri), and says what it left out; it adds missing components to the toolchain",
+            "runs the tests of the core, the shell and the native module (in a simulated Envoy) under AddressSanitizer with",
+            "LeakSanitizer and under ThreadSanitizer, and those of the native module under Miri; with NAMEs (address,",
+            "thread, miri): only under these; uses a nightly toolchain, adds the components that it lacks, and says which",
+            "tests are left out",
         ],
     },
     Command {
@@ -111,7 +112,7 @@ const COMMANDS: [Command; 18] = [
         synopsis: "scale [--NAME VALUE…]",
         text: &[
             "simulates 102,000 sessions at 4 Envoys and 3 replicas with a modelled authorization server, while parts",
-            "are replaced, killed and unreachable (about 15 minutes), and writes bench/results/scale.md;",
+            "are replaced, killed or made unreachable (about 15 minutes), and writes bench/results/scale.md;",
             "with NAMEs, such as --sessions 2000 --minutes 2: writes only to the terminal; they are sessions,",
             "sign-ins, minutes, factor, visits-per-second, limit-per-second, replay-seconds, envoys and seed",
         ],
@@ -126,8 +127,8 @@ const COMMANDS: [Command; 18] = [
         synopsis: "module [--target TARGET]",
         text: &[
             "builds the filter as a native module, target/native/libbff_module.so, and prints its SHA-256;",
-            "--target x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu: if that is another architecture than this",
-            "machine's, target/native/TARGET/libbff_module.so",
+            "--target x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu: for an architecture other than this",
+            "machine's, the file is target/native/TARGET/libbff_module.so",
         ],
     },
     Command {

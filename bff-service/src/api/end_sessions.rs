@@ -92,15 +92,16 @@ async fn end(
     let body = body::read(headers, payload, BodyKind::Json).await?;
     let target: Target = body::parse(&body)?;
     let now = clock::now();
-    let of_server = |iss: &str, name: &str| digest(application, iss, name);
     let (name, all_know, what, sub) = match &target {
         Target::User(User { iss, sub }) => {
-            let ended = Ended::User(of_server(iss, sub)?);
+            let empty = "empty `sub`: write the user's `sub` at the authorization server";
+            let ended = Ended::User(digest(application, iss, sub, empty)?);
             let all_know = application.end(ended, now).await;
             (ended.to_text(), all_know, "all sessions of a user", Some(&**sub))
         }
         Target::Login(Login { iss, sid }) => {
-            let ended = Ended::Login(of_server(iss, sid)?);
+            let empty = "empty `sid`: write the `sid` of the session at the authorization server";
+            let ended = Ended::Login(digest(application, iss, sid, empty)?);
             let all_know = application.end(ended, now).await;
             (ended.to_text(), all_know, "the sessions with one `sid`", None)
         }
@@ -159,23 +160,26 @@ fn check_token(headers: &HeaderMap, token: &Secret) -> Result<(), ApiError> {
     };
     match bool::from(sent.ct_eq(token.expose().as_bytes())) {
         true => Ok(()),
-        false => failure("the token in `Authorization` is not that of `admin.token`"),
+        false => failure("the token in `Authorization` is not that of `admin.token`: send the value of `admin.token`"),
     }
 }
 
-/// The digest of an identifier of the application's authorization server.
-fn digest(application: &Application, iss: &str, name: &str) -> Result<SubjectHash, ApiError> {
+/// The digest of an identifier of the application's authorization server. `empty`: the error for an empty identifier.
+fn digest(
+    application: &Application,
+    iss: &str,
+    identifier: &str,
+    empty: &'static str,
+) -> Result<SubjectHash, ApiError> {
     if iss != application.config.authorization_server.issuer {
         return Err(ApiError::invalid(
             "`iss` is not the issuer of the application: write `authorization_server.issuer`",
         ));
     }
-    if name.is_empty() {
-        return Err(ApiError::invalid(
-            "`sub` or `sid` is empty: write the identifier that the authorization server has",
-        ));
+    if identifier.is_empty() {
+        return Err(ApiError::invalid(empty));
     }
-    Ok(SubjectHash::of(iss, name))
+    Ok(SubjectHash::of(iss, identifier))
 }
 
 /// The messages of error responses have the details, for operators.

@@ -90,12 +90,15 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
         KeySource::StandardInput => {
             let mut text = Zeroizing::new(String::new());
             let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|error| failed(format!("reading standard input failed: {error}")))?;
+            read.map_err(|error| {
+                let to_do = "pipe the keys as text, comma-separated";
+                failed(format!("reading standard input failed: {error}: {to_do}"))
+            })?;
             (text, "standard input".to_owned())
         }
         KeySource::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
             (Some(_), Some(_)) => {
-                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set: set one of them";
+                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set: set only one of them";
                 return Err(failed(what.to_owned()));
             }
             (Some(text), None) => (Zeroizing::new(text), "BFF_COOKIE_KEYS".to_owned()),
@@ -117,7 +120,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     text.map_err(|error| {
         let shown = path.display();
         KeysError::Failed(format!(
-            "reading {shown} failed: {error}: write the path of a file that you may read"
+            "reading {shown} failed: {error}: write the path of a file that can be read"
         ))
     })
 }

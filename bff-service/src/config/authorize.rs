@@ -49,7 +49,7 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
     })?;
     let text = std::fs::read(path).map_err(|error| {
         let shown = path.display();
-        let what = format!("reading {shown} failed: {error}: write the path of a file that the service may read");
+        let what = format!("reading {shown} failed: {error}: write the path of a file that can be read");
         FieldError::new(FILE, what)
     })?;
     let digest = RefCell::new(Sha256::new_with_prefix(&text));
@@ -66,7 +66,10 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
     match Rules::parse(&text, secret) {
         Ok(rules) if rules.end_streams != EndStreams::Never => {
             let shown = path.display();
-            let what = format!("{shown}: end_streams: the service cannot end streams of another proxy: remove it");
+            let what = format!(
+                "{shown}: end_streams: the service cannot end the streams of the proxy that calls `/authorize`: remove the \
+                 field"
+            );
             Err(FieldError::new(FILE, what))
         }
         Ok(rules) => {

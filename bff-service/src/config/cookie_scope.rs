@@ -33,7 +33,7 @@ pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings:
     }
     warnings.push(format!(
         "`cookie_domain` is `{domain}`, so browsers send the whole sealed session to every host below it, and a page of any of \
-         these hosts can set cookies with these names: remove the field unless the API is at another host than the service"
+         these hosts can set cookies with these names: remove the field unless the API is at a host other than the service's"
     ));
     if may_be_public_suffix(domain) {
         warnings.push(format!(

@@ -134,14 +134,14 @@ fn find(
     match (env(variable), env(file_variable).map(PathBuf::from)) {
         (Some(_), Some(_)) => Err(FieldError::new(
             field,
-            format!("both {variable} and {file_variable} are set: set one of them"),
+            format!("both {variable} and {file_variable} are set: set only one of them"),
         )),
         (Some(text), None) => check(&text, field, variable).map(Some),
         (None, Some(path)) => read(&path, field).map(Some),
         (None, None) => match (inline, file) {
             (Some(_), Some(_)) => Err(FieldError::new(
                 field,
-                format!("`{file_field}` is set as well: set one of them"),
+                format!("`{file_field}` is set as well: set only one of them"),
             )),
             (Some(inline), None) => check(inline.expose(), field, "the value").map(Some),
             (None, Some(path)) => read(path, file_field).map(Some),
@@ -154,7 +154,7 @@ fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|error| {
-        let what = format!("reading {shown} failed: {error}: write the path of a file that the service may read");
+        let what = format!("reading {shown} failed: {error}: write the path of a file that can be read");
         FieldError::new(field, what)
     })?;
     check(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))

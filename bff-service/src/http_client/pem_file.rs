@@ -8,7 +8,7 @@ use rustls::pki_types::pem::Error;
 pub(super) fn describe(path: &Path, error: &Error, what: &str) -> String {
     let path = path.display();
     if let Error::Io(error) = error {
-        return format!("reading {path} failed: {error}: write the path of a file that the service may read");
+        return format!("reading {path} failed: {error}: write the path of a file that can be read");
     }
     format!("invalid PEM in {path}: {error}: write {what} in PEM")
 }

@@ -61,12 +61,21 @@ fn reason(error: &CertificateError) -> String {
             date(*not_before),
             date(*time)
         ),
-        CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "it is not for the name {}, but for {}: write a URL with a name of the certificate, or configure the server \
-             with a certificate for the name in the URL",
-            expected.to_str(),
-            presented.join(", ")
-        ),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let expected = expected.to_str();
+            let hosts: Vec<&str> = presented.iter().filter_map(|name| host(name)).collect();
+            match hosts.is_empty() {
+                true => format!(
+                    "it is not for the name {expected}, and names no host: configure the server with a certificate for \
+                     the name in the URL"
+                ),
+                false => format!(
+                    "it is not for the name {expected}, but for {}: write a URL with a name of the certificate, or \
+                     configure the server with a certificate for the name in the URL",
+                    hosts.join(", ")
+                ),
+            }
+        }
         // The verifier has a private error type for these.
         CertificateError::Other(error) => match error.to_string().as_str() {
             "CaUsedAsEndEntity" => {
@@ -83,6 +92,15 @@ fn reason(error: &CertificateError) -> String {
         },
         error => error.to_string(),
     }
+}
+
+/// The host in a name of a certificate, which rustls describes as `DnsName("…")` or `IpAddress(…)`. `None`: the name is of
+/// another kind.
+fn host(name: &str) -> Option<&str> {
+    let dns_name = name
+        .strip_prefix("DnsName(\"")
+        .and_then(|name| name.strip_suffix("\")"));
+    dns_name.or_else(|| name.strip_prefix("IpAddress(")?.strip_suffix(')'))
 }
 
 fn date(time: UnixTime) -> String {
@@ -113,5 +131,32 @@ mod tests {
             "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 \
              22:13:20 GMT: compare the clocks"
         );
+    }
+
+    #[test]
+    fn a_certificate_for_other_names_is_told_with_the_hosts_among_them() {
+        let reason = |presented: &[&str]| {
+            reason(&CertificateError::NotValidForNameContext {
+                expected: "login.example.com".try_into().unwrap(),
+                presented: presented.iter().map(|name| (*name).to_owned()).collect(),
+            })
+        };
+        assert_eq!(
+            reason(&[
+                "DnsName(\"www.example.com\")",
+                "DirectoryName",
+                "IpAddress(192.0.2.1)",
+                "DnsName(\"*.example.net\")"
+            ]),
+            "it is not for the name login.example.com, but for www.example.com, 192.0.2.1, *.example.net: write a URL with a \
+             name of the certificate, or configure the server with a certificate for the name in the URL"
+        );
+        for presented in [&[][..], &["UniformResourceIdentifier(\"spiffe://a/b\")"]] {
+            assert_eq!(
+                reason(presented),
+                "it is not for the name login.example.com, and names no host: configure the server with a certificate for the \
+                 name in the URL"
+            );
+        }
     }
 }

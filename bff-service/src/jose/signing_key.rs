@@ -44,9 +44,9 @@ impl SigningKey {
     /// The file cannot be read, or has no usable key. The string is what follows the name of the field.
     pub fn from_file(path: &Path) -> Result<SigningKey, String> {
         let shown = path.display();
-        let pem = std::fs::read(path).map(Zeroizing::new).map_err(|error| {
-            format!("reading {shown} failed: {error}: write the path of a file that the service may read")
-        })?;
+        let pem = std::fs::read(path)
+            .map(Zeroizing::new)
+            .map_err(|error| format!("reading {shown} failed: {error}: write the path of a file that can be read"))?;
         SigningKey::from_pem(&pem).map_err(|what| format!("the file {shown} {what}"))
     }
 

@@ -238,7 +238,7 @@ impl AuthorizationServer {
         let failed = |cause: &str| {
             format!(
                 "fetching {url} failed: {cause}: check `jwks_uri` of the metadata and `authorization_server.jwks_uri`, and \
-                 check that the server runs"
+                 check that the server is running"
             )
         };
         let response = http

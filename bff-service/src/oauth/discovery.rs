@@ -52,7 +52,7 @@ async fn get(http: &HttpClient, url: &str) -> Result<ServerResponse, String> {
         .await
         .map_err(|error| {
             format!(
-                "fetching {url} failed: {error}: check `authorization_server.issuer`, and check that the server runs"
+                "fetching {url} failed: {error}: check `authorization_server.issuer`, and check that the server is running"
             )
         })
 }

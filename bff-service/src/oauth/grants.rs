@@ -320,11 +320,13 @@ fn grant_error(
         // An HTTP 4xx that is not in the form of OAuth is still a rejection.
         (Some(error_response), _) => OAuthError::Rejected(error_response),
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
-        // The path is the name of a member. The error's own message may quote a value.
-        (None, RequestTokenError::Parse(error, _)) => OAuthError::Unavailable(format!(
-            "malformed token response: a member is missing or invalid, at `{}`",
-            error.path()
-        )),
+        // The error's own message may quote a value.
+        (None, RequestTokenError::Parse(error, _)) => OAuthError::Unavailable(match error.path().iter().next() {
+            None => "malformed token response: not JSON, or a required member (`access_token`, `token_type`) is missing, or a \
+                  member is repeated: check `authorization_server.token_endpoint` and the metadata"
+                .to_owned(),
+            Some(_) => format!("malformed token response: the member `{}` is invalid", error.path()),
+        }),
         (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => OAuthError::Unavailable(
             "malformed token response: not JSON: check `authorization_server.token_endpoint` and the metadata"
                 .to_owned(),

@@ -47,9 +47,11 @@ impl OAuthClient {
             response.has_media_type("application/json"),
             response.has_media_type("application/jwt"),
         ) {
-            (true, _) => {
-                serde_json::from_slice(&response.body).map_err(|_| unusable("the response is not a JSON object"))?
-            }
+            (true, _) => serde_json::from_slice(&response.body).map_err(|_| {
+                unusable(
+                    "the response is not a JSON object: check `authorization_server.userinfo_endpoint` and the metadata",
+                )
+            })?,
             (_, true) => self.open_userinfo(&response.body).await?,
             (false, false) => {
                 return Err(unusable(

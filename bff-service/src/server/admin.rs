@@ -12,7 +12,7 @@ use crate::authorize;
 use crate::session::cookies::keys;
 
 const READY_WITHOUT_REDIS: &str = "ready, but Redis is unavailable: replicas do not share ended sessions, and without session affinity \
-                                   some refreshes get HTTP 503 refresh_unavailable: check that Redis runs at redis.url\n";
+                                   some refreshes get HTTP 503 refresh_unavailable: check that Redis is running at redis.url\n";
 
 /// The state of the service.
 #[derive(Clone, Default)]

@@ -110,7 +110,7 @@ impl Export {
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        log::warn!("exporting the last spans failed: {error}: check that the collector runs");
+        log::warn!("exporting the last spans failed: {error}: check that the collector is running");
     }
 }
 
@@ -229,7 +229,7 @@ impl OtlpClient for ActixOtlpClient {
                 }
                 Ok(_) => log::info!("exported spans to {collector} again"),
                 Err(error) => {
-                    log::warn!("exporting spans to {collector} failed: {error}: check that the collector runs")
+                    log::warn!("exporting spans to {collector} failed: {error}: check that the collector is running")
                 }
             }
         }

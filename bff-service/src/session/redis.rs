@@ -135,8 +135,8 @@ impl Redis {
                 self.metrics.count_redis_failure();
                 log::warn!(
                     "Redis command failed: {}; until Redis is back, replicas do not share ended sessions, and without session \
-                     affinity refuse refreshes of sessions that another replica may have refreshed: check that Redis runs at \
-                     `redis.url`",
+                     affinity refuse refreshes of sessions that another replica may have refreshed: check that Redis is running \
+                     at `redis.url`",
                     error.category()
                 );
                 Err(Unavailable)

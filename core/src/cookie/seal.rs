@@ -5,9 +5,10 @@
 //! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big-endian. The associated
 //! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie can be opened in place of another.
 //!
-//! Version 3 is version 2 with `0x03` in both places. It is for the cookies of sessions that are bound to a device. Version 4
-//! has `0x04` there. It is for the cookies of sessions that the browser may still bind. Software without support for bound
-//! sessions opens none of these cookies, and so never accepts such a session without the proof.
+//! Version 3 is version 2 with `0x03` in place of `0x02`, in the value and in the associated data. It is for the cookies of
+//! sessions that are bound to a device. Version 4 has `0x04` there. It is for the cookies of sessions that the browser may
+//! still bind. Software without support for bound sessions opens none of these cookies, and so never accepts such a session
+//! without the proof.
 //!
 //! Version 1 is only read, and only if it is enabled: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM without
 //! associated data. Such a value has no purpose, no expiry and no session: it can be opened in place of any cookie.

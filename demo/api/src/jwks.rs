@@ -53,7 +53,9 @@ impl State {
                 self.pause_until = Some(now + UNKNOWN_KEY_PAUSE);
             }
             Err(error) => {
-                log::warn!("fetching the issuer's JWKS failed: {error}: check JWKS_URI, and that the issuer runs");
+                log::warn!(
+                    "fetching the issuer's JWKS failed: {error}: check JWKS_URI, and that the issuer is running"
+                );
                 self.pause_until = Some(now + FAILURE_PAUSE);
             }
         }

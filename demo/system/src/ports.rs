@@ -129,7 +129,7 @@ impl Ports {
             };
             bind_port(port, true).map_err(|error| {
                 Error::new(format!(
-                    "port {port} of {what} is unavailable: {error}: stop the demo if it runs already, or the program that \
+                    "port {port} of {what} is unavailable: {error}: stop the demo if it is already running, or the program that \
                      listens at 127.0.0.1:{port}; or choose other ports with {variable}"
                 ))
             })?;

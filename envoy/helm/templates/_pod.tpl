@@ -1,6 +1,6 @@
 {{/* Parts that the Deployment and the test have in common. */}}
 
-{{/* The container's variables: `root`, and `adminAddress`. */}}
+{{/* The container's environment variables. Arguments: `root` (the chart's context) and `adminAddress`. */}}
 {{- define "bff.env" -}}
 - {name: BFF_LOG_FORMAT, value: {{ .root.Values.logFormat }}}
 - {name: BFF_SERVER__ADDRESS, value: {{ .root.Values.server.address | quote }}}

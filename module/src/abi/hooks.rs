@@ -1,8 +1,8 @@
 //! The functions that Envoy calls.
 //!
 //! A configuration is an [`Arc`] that Envoy holds, and destroys after its last request. A request is an [`Rc`]
-//! that Envoy holds, on one thread: Envoy 1.39 destroys a request inside the call that ends it, so each hook holds another
-//! one until it returns.
+//! that Envoy holds, on one thread: Envoy 1.39 destroys a request inside the call that ends it, so each hook holds a
+//! reference of its own until it returns.
 
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

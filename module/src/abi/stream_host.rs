@@ -103,7 +103,7 @@ impl EnvoyStream for FilterHook {
         for (name, value) in mutations.headers_to_set() {
             set(name, Buffer::of(value));
         }
-        // A route may be selected by a header that the filter sets, such as a claim. Proxy-wasm does the same by itself.
+        // A route may be selected by a header that the filter sets, such as a claim. Proxy-wasm does the same automatically.
         // SAFETY: the pointer is that of a hook.
         unsafe { callbacks::clear_route_cache(self.ptr()) };
     }

@@ -1,4 +1,4 @@
-// The login and consent application that Ory Hydra needs, for one user. It serves /ui/login, /ui/consent, /ui/logout and
+// The login and consent app that Ory Hydra needs, for one user. It serves /ui/login, /ui/consent, /ui/logout and
 // /ui/error, and forwards everything else to Hydra, so that both have one origin.
 //
 // Environment: PORT, HYDRA_PUBLIC, HYDRA_ADMIN (origins), USERNAME, PASSWORD.

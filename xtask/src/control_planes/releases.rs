@@ -149,7 +149,7 @@ fn compare(what: &str, found: &Map<String, Value>, expected: &Map<String, Value>
     match faults.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "{what} leaves other objects than an installation: correct the templates in envoy/helm:\n    {}",
+            "{what} leaves objects other than those of an installation: correct the templates in envoy/helm:\n    {}",
             faults.join("\n    ")
         )),
     }

@@ -70,7 +70,7 @@ fn download() -> Result<PathBuf> {
     let archive = folder.join(name);
     let sum = command::read_output(Command::new("sha256sum").arg(&archive)).ok_or_else(|| {
         format!(
-            "computing the checksum of {} failed: check that `sha256sum` is installed and may read it",
+            "computing the checksum of {} failed: check that `sha256sum` is installed and can read it",
             archive.display()
         )
     })?;

@@ -112,7 +112,7 @@ async fn accept(
                 false => Err(refused("the same key was registered before")),
             }
         }
-        Some(BindingDecision::Unbound) => Err(refused("it was decided that the session is unbound")),
+        Some(BindingDecision::Unbound) => Err(refused("the service has decided that the session is unbound")),
         Some(BindingDecision::Replaced { .. }) => Err(refused("the browser has begun another session since")),
         Some(BindingDecision::Bound { .. }) => {
             application.end(Ended::session(&id), call.now).await;

@@ -52,7 +52,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         if code == ErrorCode::RefreshUnavailable {
             return ApiError::new(
                 code,
-                "Redis is unavailable, and another replica may have used the refresh token: the session stays as it is",
+                "Redis is, or was a moment ago, unavailable, and another replica may have used the refresh token: the \
+                 session stays as it is",
             );
         }
         match code == ErrorCode::SessionExpired {

@@ -18,8 +18,8 @@ mod report;
 
 pub use self::report::Report;
 
-/// Validates the configuration, then connects to Redis and to the authorization server, for each application. Must run
-/// where actix runs.
+/// Validates the configuration, then connects to Redis and to the authorization server, for each application. Must be
+/// called in an actix runtime.
 pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
     let mut report = Report::default();
     match config::load(path, env) {

@@ -19,7 +19,7 @@ pub(super) async fn check_redis(config: &Config, report: &mut Report) {
     match pinged {
         Ok(()) => report.valid.push("Redis responds".to_owned()),
         Err(category) => report.errors.push(format!(
-            "redis.url: connecting to Redis failed: {category}: check that Redis runs there, and that host, port, user and \
+            "redis.url: connecting to Redis failed: {category}: check that Redis is running there, and that host, port, user and \
              password in the URL are right"
         )),
     }

@@ -37,8 +37,8 @@ section! {
         pub(in crate::config) cookie_name_prefix: String = "example".to_owned();
         /// `Domain` attribute of the cookies. If unset, browsers send the cookies only to the host of the service. If
         /// set, browsers send the whole sealed session to every host below the domain, and a page of any of these hosts
-        /// can set cookies with the same names: leave the field unset unless the API is at another host than the
-        /// service.
+        /// can set cookies with the same names: leave the field unset unless the API is at a host other than the
+        /// service's.
         pub cookie_domain: Option<String> = None;
         /// Cookie name prefixes, which browsers enforce.
         pub(in crate::config) cookie_hardening: NamePrefixes = NamePrefixes::Host;

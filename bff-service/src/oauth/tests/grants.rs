@@ -192,6 +192,31 @@ async fn what_makes_no_sense_is_unavailable() {
 }
 
 #[actix_web::test]
+async fn the_error_of_a_malformed_token_response_names_the_invalid_member_or_the_required_ones() {
+    let repeated = r#"{"access_token":"at","access_token":"at","token_type":"Bearer"}"#;
+    for reply in [
+        Reply::Json(200, json!({"token_type": "Bearer"})),
+        Reply::Json(200, json!([])),
+        Reply::Text(200, "application/json", "<html>sign in".to_owned()),
+        Reply::Text(200, "application/json", repeated.to_owned()),
+    ] {
+        let error = refresh(reply).await.to_string();
+        assert!(
+            error.contains("malformed token response: not JSON, or a required member"),
+            "{error}"
+        );
+        assert!(error.contains("check `authorization_server.token_endpoint`"), "{error}");
+    }
+    let reply = Reply::Json(200, json!({"access_token": ["hunter2"], "token_type": "Bearer"}));
+    let error = refresh(reply).await.to_string();
+    assert!(
+        error.contains("malformed token response: the member `access_token` is invalid"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[actix_web::test]
 async fn a_login_without_id_token_is_refused_and_a_refresh_without_is_not() {
     let reply = Reply::Json(200, json!({"access_token": "at", "token_type": "Bearer"}));
     let server = server_with_token_reply(reply);

@@ -104,7 +104,14 @@ async fn a_server_with_a_certificate_for_another_name_is_not() {
     let authority = authority();
     let port = start(&authority);
     let response = get(&format!("https://www.example.localhost:{port}/"), &authority).await;
-    assert!(matches!(response, Err(HttpError::Connect(_))), "{:?}", response.err());
+    let error = response.err().unwrap();
+    assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .contains("it is not for the name www.example.localhost, but for login.example.localhost: "),
+        "{error}"
+    );
 }
 
 /// Requests client certificates, and accepts those of the authority.

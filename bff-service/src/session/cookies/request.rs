@@ -19,7 +19,7 @@ pub enum CookieError {
     #[error("has expired")]
     Expired,
     /// The cookie is authentic and belongs to another session.
-    #[error("is of another session")]
+    #[error("belongs to another session")]
     OfAnotherSession,
     /// The cookie lacks a part, cannot be decrypted, or has another content than its purpose requires. The string says
     /// which.

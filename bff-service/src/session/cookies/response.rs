@@ -21,8 +21,8 @@ const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00
 /// A value is longer than the allowed number of cookies can hold.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the cookie {name} is too long: {bytes} bytes of at most {max_bytes} bytes: configure the authorization server to issue \
-     shorter tokens, or raise `max_cookie_parts`"
+    "the cookie {name} is too long: {bytes} bytes, the maximum is {max_bytes} bytes: configure the authorization server to \
+     issue shorter tokens, or raise `max_cookie_parts`"
 )]
 pub struct CookieTooLong {
     /// The cookie's name.

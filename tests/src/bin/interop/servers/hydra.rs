@@ -1,4 +1,4 @@
-//! Ory Hydra, with its database in a file, and the login and consent application in `tests/interop/hydra`.
+//! Ory Hydra, with its database in a file, and the login and consent app in `tests/interop/hydra`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
