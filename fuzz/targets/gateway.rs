@@ -10,7 +10,7 @@ use base64::Engine;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
-use bff_core::gateway::authorization_server::ServerResponse;
+use bff_core::gateway::authorization_server::{ServerResponse, Step};
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Command, Decision, Effect};
 use bff_core::gateway::single_flight::FlightId;
@@ -27,14 +27,20 @@ static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
         .to_vec()
 });
 static CSRF_COOKIE: LazyLock<String> = LazyLock::new(|| seal(Purpose::Csrf, CSRF.as_bytes()));
-static CONFIG: LazyLock<Config> = LazyLock::new(|| {
-    let json = br#"{
+static CONFIG: LazyLock<Config> = LazyLock::new(|| config(""));
+static EXCHANGING: LazyLock<Config> =
+    LazyLock::new(|| config(r#", "token_exchange": {"token_endpoint": "https://l/t", "audience": "orders"}"#));
+
+/// A configuration with these further members of the token stage.
+fn config(members: &str) -> Config {
+    let json = r#"{
         "bff_token": {"cookie_name_prefix": "example", "cookie_hardening": "none", "encryption_key": {"env": "KEYS"},
             "trusted_web_origins": ["https://www.example.com"], "ended_sessions": {"cluster": "b"}},
         "phantom_token": {"introspection_endpoint": "https://l/i", "cluster": "c", "client_id": "i",
-            "client_secret": {"inline": "s"}, "token_cache_entries": 2}}"#;
-    Config::parse(json, |_| Some(KEY.to_owned())).expect("a configuration")
-});
+            "client_secret": {"inline": "s"}, "token_cache_entries": 2MEMBERS}}"#;
+    let json = json.replace("MEMBERS", members);
+    Config::parse(json.as_bytes(), |_| Some(KEY.to_owned())).expect("a configuration")
+}
 
 /// The JWT in the authorization server's response for this token.
 fn jwt(token: usize) -> String {
@@ -42,6 +48,24 @@ fn jwt(token: usize) -> String {
     let header = part(r#"{"alg":"ES256","typ":"at+jwt"}"#.to_owned());
     let claims = part(format!(r#"{{"sub":"{}","exp":{}}}"#, TOKENS[token], NOW + 100_000));
     format!("{header}.{claims}.{}", encode(b"signature"))
+}
+
+/// The response that calls this token active, or exchanges it.
+fn active(step: Step, exchanges: bool, token: usize) -> ServerResponse {
+    let (content_type, body) = match (step, exchanges) {
+        (Step::Introspection, false) => ("application/jwt", jwt(token)),
+        (Step::Introspection, true) => ("application/json", r#"{"active":true}"#.to_owned()),
+        (Step::Exchange, _) => (
+            "application/json",
+            format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, jwt(token)),
+        ),
+    };
+    ServerResponse::Http {
+        status: 200,
+        content_type: content_type.as_bytes().to_vec(),
+        cache_control: Vec::new(),
+        body: Some(body.into_bytes()),
+    }
 }
 
 /// No certificate, no route metadata.
@@ -61,11 +85,12 @@ struct World {
     gateway: Gateway,
     open: BTreeMap<StreamId, Option<usize>>,
     ended: BTreeSet<StreamId>,
-    callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
+    /// Callouts: for which token and step.
+    callouts: BTreeMap<FlightId, (usize, Step)>,
 }
 
 impl World {
-    fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
+    fn effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Decide { stream, decision } => {
@@ -83,10 +108,11 @@ impl World {
                         "the JWT of another user"
                     );
                 }
-                Effect::Run(Command::CallOut { stream, flight, .. }) => {
-                    let known = self.callouts.get(&flight).map(|(_, token)| *token);
-                    self.callouts
-                        .insert(flight, (stream, cause.or(known).expect("a cause")));
+                Effect::Run(Command::CallOut { flight, request }) => {
+                    let body = String::from_utf8_lossy(&request.body);
+                    let is_for = |token: &&str| body.contains(&format!("token={token}"));
+                    let token = TOKENS.iter().position(is_for).expect("a token");
+                    self.callouts.insert(flight, (token, request.step));
                 }
                 Effect::Run(
                     Command::Share { .. }
@@ -101,15 +127,17 @@ impl World {
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let mut bytes = data.iter().copied();
+    let exchanges = bytes.next().is_some_and(|byte| byte % 2 == 1);
+    let config = if exchanges { &EXCHANGING } else { &CONFIG };
     let mut world = World {
-        gateway: Gateway::new(CONFIG.clone()),
+        gateway: Gateway::new(Config::clone(config)),
         open: BTreeMap::new(),
         ended: BTreeSet::new(),
         callouts: BTreeMap::new(),
     };
     let (mut now, mut last) = (NOW, 0);
     let mut has_session_ended = false;
-    let mut bytes = data.iter().copied();
     while let (Some(kind), Some(argument)) = (bytes.next(), bytes.next()) {
         match kind % 8 {
             // A request with any part that it needs, and any part that makes it invalid.
@@ -159,28 +187,23 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let effect = world.gateway.on_request(last, &head_of(&lines), &Plain, now);
                 let effect = effect.or_else(|| world.gateway.call_out(last, Duration::from_secs(now)));
                 let effects = Vec::from_iter(effect);
-                world.effects(effects, Some(token));
+                world.effects(effects);
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }
             3 => {
                 let alive: Vec<FlightId> = world
                     .callouts
-                    .iter()
-                    .filter(|(_, (owner, _))| owner.is_none_or(|owner| world.open.contains_key(&owner)))
-                    .map(|(id, _)| *id)
+                    .keys()
+                    .filter(|id| id.leader().is_none_or(|leader| world.open.contains_key(&leader)))
+                    .copied()
                     .collect();
                 let Some(id) = alive.get(usize::from(argument) % alive.len().max(1)).copied() else {
                     continue;
                 };
-                let (_, token) = world.callouts.remove(&id).expect("alive");
+                let (token, step) = world.callouts.remove(&id).expect("alive");
                 let body = bytes.next().unwrap_or(0);
                 let response = match body % 4 {
-                    0 | 1 => ServerResponse::Http {
-                        status: 200,
-                        content_type: b"application/jwt".to_vec(),
-                        cache_control: Vec::new(),
-                        body: Some(jwt(token).into_bytes()),
-                    },
+                    0 | 1 => active(step, exchanges, token),
                     2 => ServerResponse::Http {
                         status: 204,
                         content_type: Vec::new(),
@@ -190,7 +213,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     _ => ServerResponse::Failed,
                 };
                 let effects = world.gateway.on_server_response(id, &response, now);
-                world.effects(effects, None);
+                world.effects(effects);
             }
             4 => {
                 let Some(stream) = world
@@ -208,7 +231,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             5 => {
                 let mut effects = world.gateway.on_tick(now);
                 effects.extend(world.gateway.repeat_lost());
-                world.effects(effects, None);
+                world.effects(effects);
             }
             6 => now += u64::from(argument),
             _ => {
@@ -227,11 +250,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     // In every case, no request waits after all remaining callouts have a response.
     let mut effects = world.gateway.on_tick(now);
     effects.extend(world.gateway.repeat_lost());
-    world.effects(effects, None);
-    let left: Vec<FlightId> = world.callouts.keys().copied().collect();
-    for id in left {
+    world.effects(effects);
+    while let Some(id) = world.callouts.keys().next().copied() {
+        world.callouts.remove(&id);
         let effects = world.gateway.on_server_response(id, &ServerResponse::Failed, now);
-        world.effects(effects, None);
+        world.effects(effects);
     }
     assert!(
         world.open.is_empty() && world.gateway.in_flight() == 0,

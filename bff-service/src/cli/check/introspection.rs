@@ -2,7 +2,7 @@
 
 use bff_core::encoding::form::is_changed_by_encoding;
 use bff_core::gateway::authorization_server::Step;
-use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
+use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken, Steps};
 use bff_core::gateway::introspection;
 use bff_core::gateway::token_exchange::{self, Subject};
 use bff_core::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
@@ -49,12 +49,17 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
     let introspecting = match stage {
         Some(stage) => {
             check_stage(stage, http, report).await;
-            format!("may `{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id)
+            let may = format!("may `{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id);
+            match stage.steps {
+                Steps::Introspect(_) => format!("{may} introspect"),
+                Steps::Exchange(_) => format!("{may} exchange"),
+                Steps::Both(..) => format!("{may} introspect and exchange"),
+            }
         }
-        None => "if the filter introspects: may its client (`phantom_token.client_id`)".to_owned(),
+        None => "if the filter introspects: may its client (`phantom_token.client_id`) introspect".to_owned(),
     };
     report.not_tested.push(format!(
-        "{introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
+        "{introspecting} tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
          every API call gets HTTP 401 right after sign-in: sign in and call the API once to test it",
         config.client.id
     ));

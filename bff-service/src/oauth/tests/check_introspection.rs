@@ -145,3 +145,49 @@ async fn check_knows_how_the_gateways_client_authenticates_itself() {
         ("gateway", "a+b")
     );
 }
+
+#[actix_web::test]
+async fn check_exchanges_a_made_up_token_by_the_rules_of_authorize() {
+    for (status, body, words) in [
+        (400, json!({"error": "invalid_request"}), None),
+        (400, json!({"error": "invalid_grant"}), None),
+        (
+            401,
+            json!({"error": "invalid_client"}),
+            Some("token exchange failed: HTTP 401"),
+        ),
+        (400, json!({"error": "invalid_target"}), Some("invalid_target")),
+        (
+            400,
+            json!({"error": "unsupported_grant_type"}),
+            Some("unsupported_grant_type: check token_endpoint"),
+        ),
+        (
+            200,
+            json!({"access_token": "e30.e30.e30", "token_type": "Bearer"}),
+            Some("exchanges a made-up token"),
+        ),
+    ] {
+        let server = FakeServer::with_metadata(json!({}), move |request| match request.path() {
+            "/exchange" => Reply::Json(status, body.clone()),
+            _ => no_introspection(request),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authorize.json");
+        let rules = json!({"phantom_token": {
+            "token_exchange": {"token_endpoint": server.url("/exchange"), "audience": "orders"},
+            "cluster": "authorization_server",
+            "client_id": "gateway",
+            "client_secret": {"inline": "plain"},
+        }});
+        std::fs::write(&path, rules.to_string()).unwrap();
+        let file = format!("authorize.plugin_configuration_file = \"{}\"", path.display());
+        let report = report(&server, &[&PLAIN[..], &[&file]].concat()).await;
+        match words {
+            None => assert!(report.is_valid(), "{report}"),
+            Some(words) => assert!(!report.is_valid() && report.to_string().contains(words), "{report}"),
+        }
+        let asked = server.requests("/exchange");
+        assert_eq!((asked.len(), asked[0].form()["audience"].as_str()), (1, "orders"));
+    }
+}

@@ -20,12 +20,19 @@ pub fn schema() -> Value {
         .into_generator()
         .into_root_schema_for::<RawConfig>();
     schema.insert("title".to_owned(), json!("Configuration of the filter"));
-    let section = |name: &str| json!({"required": [name], "properties": {name: {"type": "object"}}});
+    let has = |name: &str, kind: &str| json!({"required": [name], "properties": {name: {"type": kind}}});
     schema.insert(
         "anyOf".to_owned(),
-        json!([section("bff_token"), section("phantom_token")]),
+        json!([has("bff_token", "object"), has("phantom_token", "object")]),
     );
-    schema.to_value()
+    let mut schema = schema.to_value();
+    if let Some(Value::Object(stage)) = schema.pointer_mut("/properties/phantom_token") {
+        stage.insert(
+            "anyOf".to_owned(),
+            json!([has("introspection_endpoint", "string"), has("token_exchange", "object")]),
+        );
+    }
+    schema
 }
 
 /// Removes what only the source code needs: Rust's formats (`uint64`) and line breaks.
