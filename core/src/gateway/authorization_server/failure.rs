@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Step;
+use super::step::Step;
 use crate::encoding::form;
 use crate::gateway::config::{ClientAuthentication, PhantomToken};
 

@@ -1,12 +1,14 @@
 //! A request to the authorization server about an access token, and its response, as every step of the token stage has them.
 
 mod failure;
+mod step;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 pub(crate) use self::failure::{failed_with, oauth_error, rejected_client};
+pub use self::step::Step;
 use super::config::{ClientAuthentication, Endpoint, PhantomToken};
 use crate::encoding::form;
 use crate::request::trace_context::TraceHeader;
@@ -16,15 +18,6 @@ pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// Maximum length of a response body, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-
-/// A step of the token stage. Each is one request to the authorization server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Introspection (RFC 7662).
-    Introspection,
-    /// Token exchange (RFC 8693).
-    Exchange,
-}
 
 /// A request to the authorization server.
 pub struct ServerRequest {

@@ -10,6 +10,7 @@ mod response_format;
 #[cfg(feature = "schema")]
 mod schema;
 mod source;
+mod steps;
 mod structural_error;
 mod token_exchange;
 
@@ -19,10 +20,11 @@ pub use endpoint::Endpoint;
 pub use error::ConfigError;
 pub use filter::Config;
 pub(crate) use phantom_token::MAX_CACHE_SECONDS;
-pub use phantom_token::{ClientAuthentication, PhantomToken, Steps};
+pub use phantom_token::{ClientAuthentication, PhantomToken};
 pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};
 pub use source::{SdsSecret, Secrets};
+pub use steps::Steps;
 pub(crate) use token_exchange::{ACCESS_TOKEN, JWT};
 pub use token_exchange::{RequestedTokenType, TokenExchange};

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::endpoint::Endpoint;
 use super::error::ConfigError;
 use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::{Secrets, Source};
-use super::token_exchange::{RawTokenExchange, TokenExchange, invalid_scope};
+use super::steps::Steps;
+use super::token_exchange::{RawTokenExchange, invalid_scope};
 use crate::gateway::authentication::{AuthenticationRequirement, MAX_AUTH_AGE_SECONDS, is_acr};
 use crate::gateway::requirement::{Requirement, is_scope};
 
@@ -74,37 +74,6 @@ impl fmt::Debug for PhantomToken {
             ..
         } = self;
         write!(f, "PhantomToken {{ {steps:?} by {cluster} as {client_id} }}")
-    }
-}
-
-/// What is done with an access token: at least one request to the authorization server.
-#[derive(Clone, Debug)]
-pub enum Steps {
-    /// It is introspected at this endpoint.
-    Introspect(Endpoint),
-    /// It is exchanged.
-    Exchange(TokenExchange),
-    /// It is introspected at this endpoint, and exchanged if it is active.
-    Both(Endpoint, TokenExchange),
-}
-
-impl Steps {
-    /// Returns the introspection endpoint, if the token is introspected.
-    #[must_use]
-    pub const fn introspection(&self) -> Option<&Endpoint> {
-        match self {
-            Self::Introspect(endpoint) | Self::Both(endpoint, _) => Some(endpoint),
-            Self::Exchange(_) => None,
-        }
-    }
-
-    /// Returns the token exchange, if the token is exchanged.
-    #[must_use]
-    pub const fn exchange(&self) -> Option<&TokenExchange> {
-        match self {
-            Self::Exchange(exchange) | Self::Both(_, exchange) => Some(exchange),
-            Self::Introspect(_) => None,
-        }
     }
 }
 
@@ -220,7 +189,7 @@ pub(super) struct RawPhantomToken {
 
 impl RawPhantomToken {
     pub(super) fn check(self, secrets: &impl Secrets) -> Result<PhantomToken, ConfigError> {
-        let steps = steps(self.introspection_endpoint.as_deref(), self.token_exchange)?;
+        let steps = Steps::check(self.introspection_endpoint.as_deref(), self.token_exchange)?;
         let response = match steps.exchange() {
             Some(_) => response_before_exchange(self.response, self.issuer.as_ref(), &self.claim_to_headers)?,
             None => ResponseFormat::check(self.response, self.issuer, self.claim_to_headers)?,
@@ -318,22 +287,6 @@ impl RawPhantomToken {
             timeout_ms: check_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
             introspect_jwts,
         })
-    }
-}
-
-fn steps(introspection: Option<&str>, exchange: Option<RawTokenExchange>) -> Result<Steps, ConfigError> {
-    let example = "https://login.example.com/oauth/v2/oauth-introspect";
-    let parse = |url| Endpoint::parse("phantom_token.introspection_endpoint", url, example);
-    let introspection = introspection.map(parse).transpose()?;
-    let exchange = exchange.map(|raw| raw.check(introspection.is_some())).transpose()?;
-    match (introspection, exchange) {
-        (Some(endpoint), None) => Ok(Steps::Introspect(endpoint)),
-        (None, Some(exchange)) => Ok(Steps::Exchange(exchange)),
-        (Some(endpoint), Some(exchange)) => Ok(Steps::Both(endpoint, exchange)),
-        (None, None) => Err(ConfigError::new(
-            "phantom_token.introspection_endpoint",
-            format!("missing: write its URL, for example `{example}`, or add `token_exchange`"),
-        )),
     }
 }
 
