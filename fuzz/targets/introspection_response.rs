@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::authorization_server::ServerResponse;
+use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::introspection::classify;
 use bff_core::gateway::token_state::{TokenOutcome, TokenState};
 use bff_fuzz::NOW;

@@ -84,7 +84,7 @@ impl World {
                 Effect::Run(Command::CallOut { flight, request }) => {
                     let body = std::str::from_utf8(&request.body).unwrap();
                     let is_for = |token: &&str| body.contains(&format!("token={token}"));
-                    let token = TOKENS.iter().position(|token| is_for(token)).expect("a token");
+                    let token = TOKENS.iter().position(is_for).expect("a token");
                     self.callouts.insert(flight, (token, request.step));
                 }
                 Effect::Run(Command::Share { stream, outcome }) => {
