@@ -106,15 +106,17 @@ pub fn statistic(system: &System, name: &str) -> u64 {
 
 /// A statistic of the filter, by its name without `bff_filter_`; 0 if there is none yet.
 pub fn filter_statistic(system: &System, name: &str) -> u64 {
-    statistic(system, &format!("{}.bff_filter_{name}", custom_namespace()))
+    filter_statistic_of(system, artifacts().is_native(), name)
 }
 
-/// The first part of the names of Envoy's statistics that the filter has defined.
-fn custom_namespace() -> &'static str {
-    match artifacts().is_native() {
+/// The same of a system whose filter need not be the one that the tests run with.
+pub fn filter_statistic_of(system: &System, is_native: bool, name: &str) -> u64 {
+    // The first part of the names of Envoy's statistics that a filter of this form has defined.
+    let namespace = match is_native {
         true => "dynamicmodulescustom",
         false => "wasmcustom",
-    }
+    };
+    statistic(system, &format!("{namespace}.bff_filter_{name}"))
 }
 
 /// Envoy's statistics of wasm VMs and their failures: if they do not change, no VM has failed. The native module has none.

@@ -82,6 +82,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     node.install(&workspace::path("tests/browser"))?;
     let mut walk = Command::new(programs::program("interop"));
     walk.envs(artifacts.to_env())
+        .env("NATIVE_MODULE", tools::native::build()?)
         .env("CHROMIUM", tools::chromium::find(&node)?)
         .arg(workspace::target().join("interop"));
     for server in SERVERS

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+/// A field of the stage.
+pub(crate) const INTROSPECTION_ENDPOINT: &str = "introspection_endpoint";
 const STAGE: &str = "\"phantom_token\": {";
 /// The address that Envoy dials for introspection, the second of these in the file.
 const INTROSPECTION: &str = "- name: introspection\n";
@@ -30,6 +32,10 @@ pub(crate) fn with_stage(template: &str, stage: Option<&Value>) -> Result<String
                 let mut merged: Value = serde_json::from_str(&text[open..=close]).map_err(|error| {
                     format!("envoy/envoy.yaml: invalid `phantom_token`: {error}: write a JSON object")
                 })?;
+                // The stage has its own, or exchanges the access token without introspection.
+                if let Some(members) = merged.as_object_mut() {
+                    members.remove(INTROSPECTION_ENDPOINT);
+                }
                 for (name, value) in stage.as_object().into_iter().flatten() {
                     merged[name] = value.clone();
                 }
@@ -92,6 +98,11 @@ mod tests {
         assert_eq!(text.matches("\"response\": \"claims\"").count(), 2);
         // The third is of the entry point "mtls".
         assert_eq!(text.matches("\"cluster\": \"introspection\"").count(), 3);
+        let stage = json!({"token_exchange": {"audience": "orders-api"}});
+        let text = with_stage(&template, Some(&stage)).expect("replaced");
+        assert_eq!(text.matches("\"audience\": \"orders-api\"").count(), 2);
+        // The endpoint of the entry point "mtls".
+        assert_eq!(text.matches(INTROSPECTION_ENDPOINT).count(), 1);
         let text = with_stage(&template, None).expect("removed");
         assert_eq!(text.matches("\"phantom_token\": null").count(), 1);
     }

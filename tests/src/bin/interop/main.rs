@@ -5,9 +5,11 @@
 //! * [`site`]: names, ports and secrets of a run.
 //! * [`variant`]: a way to combine its settings and ours, and the system with these.
 //! * [`gateway`]: Envoy's part of that.
+//! * [`entry_points`]: two APIs with an audience each, for token exchange.
 //! * [`steps`]: what is done and checked, by the means of [`walk`] and, for the server's pages, of [`pages`].
 //! * [`report`]: the table.
 
+mod entry_points;
 mod gateway;
 mod page;
 mod pages;
@@ -32,7 +34,7 @@ use crate::report::{Cell, Column};
 use crate::servers::{Known, Server};
 use crate::site::Site;
 use crate::steps::Done;
-use crate::variant::{Settings, Variant};
+use crate::variant::{Form, Settings, Variant};
 use crate::walk::Walk;
 
 /// How many lines of each log are shown after a failure.
@@ -92,6 +94,9 @@ fn walk(
     let settings = Settings::of(variant, page)?;
     let introspection = page.stage(variant.filter.unwrap_or("filter"))?;
     let system = variant::start(site, server.borrow().as_ref(), variant, &settings)?;
+    if variant.form == Form::TokenExchange {
+        entry_points::add(&system, &introspection[gateway::INTROSPECTION_ENDPOINT]);
+    }
     let walk = Walk {
         server,
         site,

@@ -10,6 +10,9 @@ use crate::page::Page;
 use crate::servers::Server;
 use crate::site::Site;
 
+/// The workers of Envoy in a variant with token exchange.
+pub(crate) const WORKERS: u32 = 4;
+
 /// One of the ways.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Variant {
@@ -27,6 +30,10 @@ pub(crate) struct Variant {
     pub(crate) userinfo_endpoint: bool,
     /// Whether a logout sends the ID token.
     pub(crate) hint: bool,
+    /// Whether the stage has no introspection endpoint, although the block has one.
+    pub(crate) without_introspection: bool,
+    /// Whether the filter is the native module.
+    pub(crate) native: bool,
 }
 
 impl Variant {
@@ -39,6 +46,8 @@ impl Variant {
         parameters: &[],
         userinfo_endpoint: false,
         hint: false,
+        without_introspection: false,
+        native: false,
     };
 }
 
@@ -53,6 +62,8 @@ pub(crate) enum Form {
     Jwt,
     /// It forwards claims in headers, to an API that shows what it receives.
     Claims,
+    /// It forwards an access token of the API's audience, by token exchange (RFC 8693).
+    TokenExchange,
 }
 
 /// The settings of the page and of a variant together.
@@ -73,10 +84,18 @@ impl Settings {
         for (name, value) in variant.service {
             set(name, value);
         }
-        Ok(Settings {
-            service,
-            stage: variant.filter.map(|block| page.stage(block)).transpose()?,
-        })
+        let mut stage = variant.filter.map(|block| page.stage(block)).transpose()?;
+        if variant.without_introspection
+            && let Some(stage) = stage.as_mut().and_then(Value::as_object_mut)
+        {
+            stage.remove(gateway::INTROSPECTION_ENDPOINT);
+        }
+        Ok(Settings { service, stage })
+    }
+
+    /// The audience of the API's tokens, if the filter requests it.
+    fn audience(&self) -> Option<&str> {
+        self.stage.as_ref()?["token_exchange"]["audience"].as_str()
     }
 
     /// A setting of the service, by the name of its environment variable.
@@ -95,6 +114,9 @@ pub(crate) fn start(
 ) -> Result<System, String> {
     let mut options = site.options();
     let mut artifacts = setup::artifacts();
+    if variant.native {
+        artifacts.filter = setup::native_module();
+    }
     let secrets = options.directory.join("secrets");
     files::create_dir(&secrets)?;
     files::write(&secrets.join("client-secret"), site.client_secret())?;
@@ -111,6 +133,9 @@ pub(crate) fn start(
     if variant.form == Form::Claims {
         options.dial_api = Some(EchoingApi::start().1);
     }
+    if variant.form == Form::TokenExchange {
+        options.envoy_concurrency = Some(WORKERS);
+    }
     let service = settings.service.iter();
     options
         .environment
@@ -120,7 +145,11 @@ pub(crate) fn start(
     options.environment.extend([
         (Component::Api, "ISSUER".to_owned(), issuer.to_owned()),
         (Component::Api, "JWKS_URI".to_owned(), jwks),
-        (Component::Api, "AUDIENCE".to_owned(), server.audience(site)),
+        (
+            Component::Api,
+            "AUDIENCE".to_owned(),
+            settings.audience().map_or_else(|| server.audience(site), str::to_owned),
+        ),
         (Component::Api, "TOKEN_TYPE".to_owned(), server.token_type().to_owned()),
     ]);
     System::start(&artifacts, options).map_err(|error| error.to_string())

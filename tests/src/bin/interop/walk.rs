@@ -9,6 +9,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::encoding::form;
 use bff_tests::http1::{Client, Request, Response, send_plain_as};
 use bff_tests::sealing::Seals;
+use bff_tests::setup::filter_statistic_of;
 use bff_tests::user_agent::{AT, AUTH, ID, UserAgent};
 use demo_system::System;
 use serde_json::{Value, json};
@@ -205,6 +206,11 @@ impl Walk<'_> {
             .map_err(|error| format!("a request through Envoy to the authorization server failed: {error}"))
     }
 
+    /// A statistic of the filter, by its name without `bff_filter_`.
+    pub(crate) fn filter_statistic(&self, name: &str) -> u64 {
+        filter_statistic_of(self.system, self.variant.native, name)
+    }
+
     /// Waits until the condition holds.
     pub(crate) fn eventually(&self, what: &str, mut holds: impl FnMut() -> Result<bool, String>) -> Result<(), String> {
         let end = Instant::now() + PATIENCE;
@@ -239,7 +245,7 @@ pub(crate) fn shown(response: &Response) -> String {
 }
 
 /// A part of a JWT, which is not verified: 0 for its header, 1 for its claims.
-fn part(jwt: &str, number: usize) -> Result<Value, String> {
+pub(crate) fn part(jwt: &str, number: usize) -> Result<Value, String> {
     let part = jwt
         .split('.')
         .nth(number)

@@ -25,7 +25,7 @@ const ADMIN: &str = "administrator-of-the-tests";
 const LIMIT: &str = "client.session.max.lifespan";
 const SHORT_SESSION_SECONDS: u64 = 20;
 
-const VARIANTS: [Variant; 4] = [
+const VARIANTS: [Variant; 8] = [
     Variant {
         what: "lightweight access tokens, exchanged",
         filter: Some("filter"),
@@ -50,7 +50,33 @@ const VARIANTS: [Variant; 4] = [
         form: Form::Claims,
         ..Variant::PLAIN
     },
+    Variant {
+        what: "token exchange after introspection",
+        ..TOKEN_EXCHANGE
+    },
+    Variant {
+        what: "token exchange after introspection, native module",
+        native: true,
+        ..TOKEN_EXCHANGE
+    },
+    Variant {
+        what: "token exchange instead of introspection",
+        without_introspection: true,
+        ..TOKEN_EXCHANGE
+    },
+    Variant {
+        what: "token exchange instead of introspection, native module",
+        without_introspection: true,
+        native: true,
+        ..TOKEN_EXCHANGE
+    },
 ];
+
+const TOKEN_EXCHANGE: Variant = Variant {
+    filter: Some("filter token-exchange"),
+    form: Form::TokenExchange,
+    ..Variant::PLAIN
+};
 
 struct Keycloak {
     home: PathBuf,
@@ -80,10 +106,10 @@ impl Server for Keycloak {
         &VARIANTS
     }
 
-    /// Access tokens are lightweight only if they are exchanged.
+    /// Access tokens are lightweight only if the API gets another one.
     fn select(&self, walk: &Walk<'_>) -> Result<(), String> {
-        let lightweight = (walk.variant.form == Form::Exchanged).to_string();
-        Admin::new(walk)?.set_attribute("client.use.lightweight.access.token.enabled", &lightweight)
+        let lightweight = matches!(walk.variant.form, Form::Exchanged | Form::TokenExchange);
+        Admin::new(walk)?.set_attribute("client.use.lightweight.access.token.enabled", &lightweight.to_string())
     }
 
     fn prepare(&mut self, _: &Site, page: &Page) -> Result<(), String> {

@@ -2,12 +2,14 @@
 //!
 //! * [`signing_in`]: sign-ins, and what is known of the user afterwards.
 //! * [`tokens`]: the API, refreshes, introspection, revocation.
+//! * [`token_exchange`]: two APIs, and a token for each.
 //! * [`ends`]: logout, and sessions that the server ends.
 //! * [`operation`]: what happens to the server while it is in use.
 
 mod ends;
 mod operation;
 mod signing_in;
+mod token_exchange;
 mod tokens;
 
 use crate::walk::Walk;
@@ -42,7 +44,7 @@ const fn once(name: &'static str, run: fn(&Walk<'_>) -> StepResult) -> Step {
 }
 
 /// All steps, in their order.
-pub(crate) const ALL: [Step; 26] = [
+pub(crate) const ALL: [Step; 32] = [
     each(
         "sign-in with PKCE and a secret of special characters",
         signing_in::sign_in,
@@ -66,6 +68,27 @@ pub(crate) const ALL: [Step; 26] = [
     each("API, active JWT access token", tokens::api_with_checked_jwt),
     each("API, JWT access token without introspection", tokens::api_with_jwt),
     each("API, claims in headers", tokens::api_with_claims),
+    each("API, token exchange for its audience", tokens::api_with_own_token),
+    each(
+        "token exchange: each of two APIs gets its own token alone",
+        token_exchange::own_tokens,
+    ),
+    each(
+        "token exchange: an API's token is refused for the other API",
+        token_exchange::tokens_of_the_other,
+    ),
+    each(
+        "token exchange: once for each token, audience and process",
+        token_exchange::asked_once,
+    ),
+    each(
+        "token exchange: an audience that is unknown or not permitted",
+        token_exchange::other_audiences,
+    ),
+    each(
+        "token exchange: refused after the end of the session",
+        token_exchange::end_of_the_session,
+    ),
     each(
         "introspection by a client of the filter's own",
         tokens::introspection_by_second_client,

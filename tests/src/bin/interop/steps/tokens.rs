@@ -37,6 +37,10 @@ pub(super) fn api_with_jwt(walk: &Walk<'_>) -> StepResult {
     api(walk, Form::Jwt)
 }
 
+pub(super) fn api_with_own_token(walk: &Walk<'_>) -> StepResult {
+    api(walk, Form::TokenExchange)
+}
+
 /// The API shows what reaches it.
 pub(super) fn api_with_claims(walk: &Walk<'_>) -> StepResult {
     if walk.variant.form != Form::Claims {
