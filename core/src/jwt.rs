@@ -28,6 +28,19 @@ pub(crate) fn is_unsecured(token: &[u8]) -> bool {
     object(header).as_ref().is_some_and(is_none)
 }
 
+/// Whether this is meant as a JWT, although [`access_token_claims`] does not read it: it is for something else by its `typ`, or has
+/// an encoding that only lenient decoders accept. Somebody may have changed it so that its claims are overlooked here, and the
+/// authorization server accepts it all the same.
+pub(crate) fn is_unreadable(token: &[u8]) -> bool {
+    let mut parts = token.split(|byte| *byte == b'.');
+    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let header = base64url::decode_leniently(header);
+    let is_header = serde_json::from_slice::<Map<String, Value>>(&header).is_ok();
+    is_header && access_token_claims(token).is_none()
+}
+
 /// Returns the claims of a signed introspection response (RFC 9701, section 5).
 pub(crate) fn introspection_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ == Some("token-introspection+jwt"))

@@ -7,13 +7,16 @@ use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::token_exchange::{Subject, classify};
 use bff_core::gateway::token_state::{TokenOutcome, TokenState};
-use bff_fuzz::NOW;
+use bff_fuzz::{KEY, NOW};
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
-    let json = br#"{"phantom_token": {
+    let json = br#"{
+        "bff_token": {"cookie_name_prefix": "example", "encryption_key": {"env": "KEYS"},
+            "trusted_web_origins": ["https://www.example.com"]},
+        "phantom_token": {
         "token_exchange": {"token_endpoint": "https://login.example.com/token", "audience": "orders", "scopes": ["read"]},
         "cluster": "c", "client_id": "i", "client_secret": {"inline": "s"}, "token_cache_seconds": 900}}"#;
-    Config::parse(json, |_| None)
+    Config::parse(json, |_| Some(KEY.to_owned()))
         .expect("a configuration")
         .phantom_token
         .expect("the stage")

@@ -76,7 +76,7 @@ pub fn correct(asked: &Asked) -> Vec<u8> {
         true => with_body(&success(&exchanged(asked.token(), asked.audience()))),
         // May be cached, unlike a token response.
         false => {
-            let body = json!({"active": true, "exp": FAR, "aud": "api-gateway-client"});
+            let body = json!({"active": true, "exp": FAR, "aud": SUBJECT_AUDIENCE});
             proxy::ok("application/json", body.to_string().as_bytes())
         }
     }
@@ -92,6 +92,8 @@ pub fn with_body(body: &Value) -> Vec<u8> {
     )
 }
 
+/// The audience of an active token.
+pub const SUBJECT_AUDIENCE: &str = "api-gateway-client";
 /// When tokens expire: in no test.
 const FAR: u64 = 4_000_000_000;
 

@@ -174,7 +174,13 @@ mod tests {
         if let (Some(stage), Value::Object(changes)) = (stage.as_object_mut(), changes) {
             stage.extend(changes);
         }
-        let text = json!({ "phantom_token": stage }).to_string();
+        // With cookies, so that a token exchange needs no `subject_audience`.
+        let cookies = json!({
+            "cookie_name_prefix": "example",
+            "encryption_key": {"inline": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},
+            "trusted_web_origins": ["https://www.example.com"],
+        });
+        let text = json!({"bff_token": cookies, "phantom_token": stage}).to_string();
         let config = Config::parse(text.as_bytes(), |_| None).unwrap();
         CacheKeys::new(&config.phantom_token.unwrap()).key(b"token")
     }

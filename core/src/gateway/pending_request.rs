@@ -64,6 +64,16 @@ impl PendingRequest {
                     route: self.route,
                 },
             }),
+            // The caller can do nothing about the audience of a token that the gateway has obtained.
+            Err(rejection)
+                if rejection.is_for_other_audience() && stage.is_some_and(|stage| stage.steps.exchange().is_some()) =>
+            {
+                let bearer = self.source != TokenSource::Cookie;
+                Decision::Reject(Rejection::forbidden(
+                    bearer,
+                    "the exchanged token is for another audience",
+                ))
+            }
             Err(rejection) => Decision::Reject(rejection),
         }
     }

@@ -8,6 +8,8 @@ use super::authentication::AuthenticationRequirement;
 use super::error_code::ErrorCode;
 use crate::error_body::error_members;
 
+const OTHER_AUDIENCE: &str = "the token is for another audience";
+
 /// Why a request is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -62,6 +64,16 @@ impl Rejection {
         } else {
             Self::unauthorized(details)
         }
+    }
+
+    /// Returns the rejection of a valid token of another audience.
+    pub(crate) const fn other_audience(bearer: bool) -> Self {
+        Self::invalid_token(bearer, OTHER_AUDIENCE)
+    }
+
+    /// Whether the token is of another audience.
+    pub(crate) fn is_for_other_audience(&self) -> bool {
+        self.details == OTHER_AUDIENCE
     }
 
     /// Returns the rejection of a valid token that lacks a scope. `scopes` are all scopes that the request needs.

@@ -103,18 +103,19 @@ impl SingleFlight {
         if flight.number != id.number {
             return None;
         }
-        flight.cargo.introspected = Some(introspected);
         let is_current = match flight.callout {
             Callout::Of(leader) => id.leader == Some(leader),
             Callout::OfNoRequest => id.leader.is_none(),
             Callout::Lost => false,
         };
-        if !is_current {
+        if !is_current && flight.callout != Callout::Lost {
+            // Whoever has taken over introspects, too, and the step that the response belongs to must not change meanwhile.
             return None;
         }
+        flight.cargo.introspected = Some(introspected);
         self.last = self.last.wrapping_add(1);
         flight.number = self.last;
-        Some(FlightId {
+        is_current.then_some(FlightId {
             number: flight.number,
             ..id
         })

@@ -104,7 +104,7 @@ fn active(outcome: &TokenOutcome, now: u64) -> Option<(&Arc<TokenInfo>, u64)> {
             state: TokenState::Active(token),
             expires_at,
         } if *expires_at > now => Some((token, *expires_at)),
-        TokenOutcome::Known { .. } | TokenOutcome::Unusable(_) | TokenOutcome::TimedOut => None,
+        TokenOutcome::Known { .. } | TokenOutcome::Unusable(_) | TokenOutcome::TimedOut(_) => None,
     }
 }
 

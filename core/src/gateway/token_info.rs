@@ -143,7 +143,7 @@ impl TokenInfo {
         for requirement in requirements.clone() {
             let is_for = |audience: &String| self.audiences.contains(audience);
             if !requirement.audience.as_ref().is_none_or(is_for) {
-                return Err(Rejection::invalid_token(bearer, "the token is for another audience"));
+                return Err(Rejection::other_audience(bearer));
             }
             has_scopes &= requirement.scopes.iter().all(|scope| self.scopes.contains(scope));
             needs_authentication |= requirement.authentication.is_some();

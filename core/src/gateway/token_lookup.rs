@@ -56,6 +56,10 @@ pub(crate) fn look_up(
         Some((TokenState::Active(info), until)) => Lookup::Active(info, until),
         Some((TokenState::Inactive(reason), _)) => Lookup::Inactive(reason),
         None if jwt::is_unsecured(token) => Lookup::Invalid("the token is an unsecured JWT (alg none)"),
+        // An exchange depends on its claims, such as `cnf`.
+        None if stage.steps.exchange().is_some() && jwt::is_unreadable(token) => {
+            Lookup::Invalid("the token is a JWT that is no access token or is malformed")
+        }
         None => Lookup::Miss(key, Arc::clone(&cache.memory)),
     }
 }

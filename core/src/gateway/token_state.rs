@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::authorization_server::Step;
 use super::config::PhantomToken;
 use super::rejection::Rejection;
 use super::token_info::TokenInfo;
@@ -31,8 +32,8 @@ pub enum TokenOutcome {
     },
     /// The response cannot be used. The string is for the log.
     Unusable(&'static str),
-    /// There was no response in time.
-    TimedOut,
+    /// There was no response in time, in this step.
+    TimedOut(Step),
 }
 
 impl TokenOutcome {
@@ -52,8 +53,10 @@ pub enum InactiveReason {
     NotActive,
     /// The authorization server does not recognize it as a token that can be introspected.
     NotIntrospectable,
-    /// Introspection calls it active, but its `exp` has passed by the local clock.
+    /// This step calls it active, or has returned it, but its `exp` has passed by the local clock.
     ExpiredHere {
+        /// The step.
+        step: Step,
         /// Time since `exp`, in seconds. The clocks differ by at least this much.
         seconds: u64,
     },
@@ -72,9 +75,13 @@ impl InactiveReason {
         match self {
             Self::NotActive => "introspection: the token is inactive",
             Self::NotIntrospectable => "introspection: HTTP 400 unsupported_token_type or invalid_token for this token",
-            Self::ExpiredHere { .. } => {
-                "introspection: the token is active but has expired by this clock: compare the clocks"
-            }
+            Self::ExpiredHere {
+                step: Step::Introspection,
+                ..
+            } => "introspection: the token is active but has expired by this clock: compare the clocks",
+            Self::ExpiredHere {
+                step: Step::Exchange, ..
+            } => "token exchange: the new token has expired by this clock: compare the clocks",
             Self::NotExchangeable => {
                 "token exchange: invalid_grant, invalid_token or invalid_request: the authorization server does not accept the token"
             }
@@ -87,6 +94,8 @@ impl InactiveReason {
     pub(crate) const fn rejection(self, bearer: bool) -> Rejection {
         match self {
             Self::NotPermitted(details) => Rejection::forbidden(bearer, details),
+            // Another login would obtain another token of the same audience.
+            Self::OtherAudience if !bearer => Rejection::forbidden(bearer, self.details()),
             Self::NotActive
             | Self::NotIntrospectable
             | Self::ExpiredHere { .. }

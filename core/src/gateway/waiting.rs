@@ -110,7 +110,7 @@ impl Gateway {
         // What is wrong with a response.
         match &outcome {
             TokenOutcome::Known {
-                state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds }),
+                state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds, .. }),
                 ..
             } => {
                 self.counters.add(Counter::ClocksDiffer);
@@ -122,7 +122,7 @@ impl Gateway {
                 expires_at,
             } if *expires_at <= now && stage.cache_seconds > 0 => self.notices.not_cached(),
             TokenOutcome::Known { .. } => {}
-            TokenOutcome::Unusable(_) | TokenOutcome::TimedOut => self.counters.add(match step {
+            TokenOutcome::Unusable(_) | TokenOutcome::TimedOut(_) => self.counters.add(match step {
                 Step::Introspection => Counter::IntrospectionFailed,
                 Step::Exchange => Counter::ExchangeFailed,
             }),
@@ -225,9 +225,12 @@ impl Gateway {
                 TokenOutcome::Unusable(details) => {
                     Decision::Reject(Rejection::new(ErrorCode::AuthorizationServerError, details))
                 }
-                TokenOutcome::TimedOut => Decision::Reject(Rejection::new(
+                TokenOutcome::TimedOut(step) => Decision::Reject(Rejection::new(
                     ErrorCode::AuthorizationServerTimeout,
-                    "introspection timed out: no response within timeout_ms, or HTTP 504",
+                    match step {
+                        Step::Introspection => "introspection timed out: no response within timeout_ms, or HTTP 504",
+                        Step::Exchange => "token exchange timed out: no response within timeout_ms, or HTTP 504",
+                    },
                 )),
             }
         };
@@ -249,10 +252,15 @@ impl Gateway {
         let mut effects = Vec::new();
         let is_due = |(stream, waiting): (&StreamId, &Waiting)| (waiting.deadline <= now).then_some(*stream);
         let due: Vec<StreamId> = self.waiting.iter().filter_map(is_due).collect();
+        let step = match self.config.phantom_token.as_ref().map(|stage| &stage.steps) {
+            Some(Steps::Exchange(_)) => Step::Exchange,
+            // A callout for the second step has a time limit of its own.
+            Some(Steps::Introspect(_) | Steps::Both(..)) | None => Step::Introspection,
+        };
         for stream in due {
             let waiting = self.waiting.get(&stream);
             let next = waiting.and_then(|waiting| waiting.memory.leave(&waiting.key, stream));
-            effects.extend(self.decide(stream, &TokenOutcome::TimedOut, now.as_secs()));
+            effects.extend(self.decide(stream, &TokenOutcome::TimedOut(step), now.as_secs()));
             effects.extend(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
         }
         effects

@@ -175,12 +175,11 @@ impl World {
                     .on_server_response(id, &response, now);
                 self.effects(effects);
                 if self.exchanges && kind == 0 && step == Step::Introspection {
-                    assert!(
-                        self.callouts
-                            .keys()
-                            .any(|id| id.leader().is_none_or(|leader| self.open.contains_key(&leader))),
-                        "no exchange after introspection"
-                    );
+                    let is_next = |(id, what): (&FlightId, &(usize, Step))| {
+                        *what == (token, Step::Exchange)
+                            && id.leader().is_none_or(|leader| self.open.contains_key(&leader))
+                    };
+                    assert!(self.callouts.iter().any(is_next), "no exchange after introspection");
                     return;
                 }
                 let told: BTreeSet<StreamId> = self.messages.iter().map(|(stream, _)| *stream).collect();

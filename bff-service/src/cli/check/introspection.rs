@@ -41,26 +41,32 @@ fn encoding_warning(what: &str, setting: &str) -> String {
     )
 }
 
+/// What happens if the client may not introspect the tokens.
+const INACTIVE: &str = "many servers answer `active: false`, and every API call gets HTTP 401";
+
 /// If `/authorize` has rules, checks introspection and token exchange with them. The service does not know the filter's
 /// configuration.
 pub(super) async fn check_introspection(config: &Config, http: &HttpClient, report: &mut Report) {
     let rules = config.authorize_rules();
     let stage = rules.and_then(|rules| rules.rules.phantom_token.as_ref());
-    let introspecting = match stage {
+    let (introspecting, otherwise) = match stage {
         Some(stage) => {
             check_stage(stage, http, report).await;
             let may = format!("may `{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id);
             match stage.steps {
-                Steps::Introspect(_) => format!("{may} introspect"),
-                Steps::Exchange(_) => format!("{may} exchange"),
-                Steps::Both(..) => format!("{may} introspect and exchange"),
+                Steps::Introspect(_) => (format!("{may} introspect"), INACTIVE),
+                // Many servers answer `invalid_request` to a made-up token and to a client that may not exchange any.
+                Steps::Exchange(_) => (format!("{may} exchange"), "every API call gets HTTP 401, 403 or 502"),
+                Steps::Both(..) => (format!("{may} introspect and exchange"), INACTIVE),
             }
         }
-        None => "if the filter introspects: may its client (`phantom_token.client_id`) introspect".to_owned(),
+        None => (
+            "if the filter introspects: may its client (`phantom_token.client_id`) introspect".to_owned(),
+            INACTIVE,
+        ),
     };
     report.not_tested.push(format!(
-        "{introspecting} tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
-         every API call gets HTTP 401 right after sign-in: sign in and call the API once to test it",
+        "{introspecting} tokens that were issued to `{}`? If not, {otherwise} right after sign-in: sign in and call the API once to test it",
         config.client.id
     ));
 }
@@ -122,7 +128,7 @@ fn check_outcome(stage: &PhantomToken, step: Step, url: &str, outcome: &TokenOut
             ..
         } => report.errors.push(format!("{url} {active}")),
         TokenOutcome::Unusable(why) => report.errors.push(format!("{url}, with a made-up token: {why}")),
-        TokenOutcome::TimedOut => report.errors.push(format!(
+        TokenOutcome::TimedOut(_) => report.errors.push(format!(
             "{url}: {what} of a made-up token timed out after {} ms, or the server answered HTTP 504: check that it responds, \
              or raise `phantom_token.timeout_ms` of `/authorize`",
             stage.timeout_ms

@@ -174,7 +174,12 @@ async fn check_exchanges_a_made_up_token_by_the_rules_of_authorize() {
         });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("authorize.json");
-        let rules = json!({"phantom_token": {
+        let cookies = json!({
+            "cookie_name_prefix": "example",
+            "encryption_key": {"inline": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},
+            "trusted_web_origins": ["https://www.example.com"],
+        });
+        let rules = json!({"bff_token": cookies, "phantom_token": {
             "token_exchange": {"token_endpoint": server.url("/exchange"), "audience": "orders"},
             "cluster": "authorization_server",
             "client_id": "gateway",

@@ -51,6 +51,10 @@ impl Config {
         let mut warnings = Vec::new();
         let bff_token = raw.bff_token.map(|raw| raw.check(secrets, &mut warnings)).transpose()?;
         let phantom_token = raw.phantom_token.map(|raw| raw.check(secrets)).transpose()?;
+        let exchange = phantom_token.as_ref().and_then(|stage| stage.steps.exchange());
+        if let Some(exchange) = exchange {
+            exchange.check_callers(bff_token.as_ref())?;
+        }
         let end_streams = raw.end_streams.check(bff_token.as_ref(), phantom_token.as_ref())?;
         Ok(Self {
             bff_token,

@@ -190,6 +190,12 @@ pub(super) struct RawPhantomToken {
 impl RawPhantomToken {
     pub(super) fn check(self, secrets: &impl Secrets) -> Result<PhantomToken, ConfigError> {
         let steps = Steps::check(self.introspection_endpoint.as_deref(), self.token_exchange)?;
+        if self.ignore_cache_control && steps.introspection().is_none() {
+            return Err(ConfigError::new(
+                "phantom_token.ignore_cache_control",
+                "has no effect without `introspection_endpoint`, since `Cache-Control` of a token response never has: remove it",
+            ));
+        }
         let response = match steps.exchange() {
             Some(_) => response_before_exchange(self.response, self.issuer.as_ref(), &self.claim_to_headers)?,
             None => ResponseFormat::check(self.response, self.issuer, self.claim_to_headers)?,

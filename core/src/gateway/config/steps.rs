@@ -24,6 +24,10 @@ impl Steps {
         match (introspection, exchange) {
             (Some(endpoint), None) => Ok(Self::Introspect(endpoint)),
             (None, Some(exchange)) => Ok(Self::Exchange(exchange)),
+            (Some(endpoint), Some(exchange)) if endpoint.scheme != exchange.endpoint.scheme => Err(ConfigError::new(
+                "phantom_token.token_exchange.token_endpoint",
+                "has another scheme than `introspection_endpoint`, and `cluster` is for both: write the same scheme",
+            )),
             (Some(endpoint), Some(exchange)) => Ok(Self::Both(endpoint, exchange)),
             (None, None) => Err(ConfigError::new(
                 "phantom_token.introspection_endpoint",

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::bff_token::BffToken;
 use super::endpoint::Endpoint;
 use super::error::ConfigError;
 use crate::gateway::requirement::{Requirement, is_scope};
@@ -72,13 +73,29 @@ pub(super) struct RawTokenExchange {
     scopes: Vec<String>,
     #[serde(default)]
     requested_token_type: RequestedTokenType,
-    /// Audience that the caller's access token must have before it is exchanged, by introspection. If unset, any. Set it at an
-    /// entry point for bearer tokens, unless the authorization server itself refuses to exchange a token that another client
-    /// obtained.
+    /// Audience that the caller's access token must have before it is exchanged, by introspection. If unset, any. At an entry
+    /// point that accepts bearer tokens, this field or `subject_scopes` is required: otherwise a token that another application
+    /// or another API has obtained may be exchanged, too.
     subject_audience: Option<String>,
     /// Scopes that the caller's access token must have before it is exchanged, by introspection, one scope for each entry.
     #[serde(default)]
     subject_scopes: Vec<String>,
+}
+
+impl TokenExchange {
+    /// Checks that it is said which tokens are exchanged, if clients send their own. A cookie has only tokens that the service has
+    /// obtained. A client may also send a token of another application or, since the filter's client has obtained it, of another
+    /// API: some servers exchange both.
+    pub(super) fn check_callers(&self, bff_token: Option<&BffToken>) -> Result<(), ConfigError> {
+        let has_cookies_only = bff_token.is_some_and(|stage| !stage.allow_tokens);
+        match has_cookies_only || self.subject != Requirement::default() {
+            true => Ok(()),
+            false => Err(ConfigError::new(
+                "phantom_token.token_exchange.subject_audience",
+                "missing: at an entry point that accepts bearer tokens, write the audience that these must have, which no API has, or `subject_scopes`, and `introspection_endpoint`",
+            )),
+        }
+    }
 }
 
 impl RawTokenExchange {
@@ -117,6 +134,12 @@ impl RawTokenExchange {
             if let Some(scope) = scopes.iter().find(|scope| !is_scope(scope)) {
                 return Err(invalid_scope(&format!("phantom_token.token_exchange.{field}"), scope));
             }
+        }
+        if self.subject_audience.as_deref() == Some("") {
+            return error(
+                "subject_audience",
+                "empty: write the audience that the caller's access token must have, or remove the field",
+            );
         }
         let subject = Requirement {
             scopes: self.subject_scopes,

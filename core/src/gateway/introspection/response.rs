@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::error_response::{ErrorResponse, error_response};
-use crate::gateway::authorization_server::{ServerResponse, media_type};
+use crate::gateway::authorization_server::{ServerResponse, Step, media_type};
 use crate::gateway::bearer;
 use crate::gateway::claim_to_headers::headers_of_claims;
 use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
@@ -33,7 +33,7 @@ pub fn classify(stage: &PhantomToken, token: &[u8], response: &ServerResponse, n
             return match error_response(stage, *status, body.as_deref()) {
                 ErrorResponse::NotIntrospectable => inactive(InactiveReason::NotIntrospectable),
                 ErrorResponse::Failure(why) => TokenOutcome::Unusable(why),
-                ErrorResponse::TimedOut => TokenOutcome::TimedOut,
+                ErrorResponse::TimedOut => TokenOutcome::TimedOut(Step::Introspection),
             };
         }
     }
@@ -49,7 +49,10 @@ pub fn classify(stage: &PhantomToken, token: &[u8], response: &ServerResponse, n
         && expiry <= now
     {
         let seconds = now.saturating_sub(expiry);
-        return inactive(InactiveReason::ExpiredHere { seconds });
+        return inactive(InactiveReason::ExpiredHere {
+            step: Step::Introspection,
+            seconds,
+        });
     }
     let allowed = match stage.ignore_cache_control {
         true => u64::MAX,

@@ -6,13 +6,16 @@ use serde_json::{Map, Value};
 
 use super::error_response::{ErrorResponse, error_response};
 use crate::gateway::authentication::Authentication;
-use crate::gateway::authorization_server::{ServerResponse, media_type};
+use crate::gateway::authorization_server::{ServerResponse, Step, media_type};
 use crate::gateway::bearer;
 use crate::gateway::config::{ACCESS_TOKEN, JWT, PhantomToken, RequestedTokenType, TokenExchange};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
 use crate::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
 use crate::jwt;
 use crate::request::access_token;
+
+/// Time before its expiry from which on a token is exchanged again, in seconds; at most a tenth of its lifetime.
+const MARGIN_SECONDS: u64 = 10;
 
 /// What is known about a subject token.
 #[derive(Clone, Copy)]
@@ -49,7 +52,7 @@ pub fn classify(
         return match error_response(stage, is_introspected, *status, body.as_deref()) {
             ErrorResponse::Inactive(reason) => inactive(reason),
             ErrorResponse::Failure(why) => TokenOutcome::Unusable(why),
-            ErrorResponse::TimedOut => TokenOutcome::TimedOut,
+            ErrorResponse::TimedOut => TokenOutcome::TimedOut(Step::Exchange),
         };
     }
     let Some(body) = body else {
@@ -58,26 +61,40 @@ pub fn classify(
     if media_type(content_type) != b"application/json" {
         return TokenOutcome::Unusable("token exchange response: Content-Type is not application/json");
     }
-    let info = match read(exchange, subject, body, now) {
-        Ok(info) => info,
+    let Exchanged { info, expires_at } = match read(exchange, subject, body, now) {
+        Ok(exchanged) => exchanged,
         Err(UnusableClaims(why)) => return TokenOutcome::Unusable(why),
     };
-    if let Some(expiry) = info.expires_at
+    if let Some(expiry) = [expires_at, info.expires_at].into_iter().flatten().min()
         && expiry <= now
     {
-        let seconds = now.saturating_sub(expiry);
-        return inactive(InactiveReason::ExpiredHere { seconds });
+        return inactive(InactiveReason::ExpiredHere {
+            step: Step::Exchange,
+            seconds: now.saturating_sub(expiry),
+        });
     }
+    // The API gets no token in its last seconds: it would expire on the way there, or by the clock of the API, and the page could
+    // do nothing about it.
+    let margin = |expires_at: u64| expires_at.saturating_sub(MARGIN_SECONDS.min(expires_at.saturating_sub(now) / 10));
+    let until = subject.introspected.map(|(_, until)| until);
+    let limits = [expires_at.map(margin), info.expires_at, until];
     let cached_until = now.saturating_add(stage.cache_seconds);
-    let limits = [info.expires_at, subject.introspected.map(|(_, until)| until)];
     TokenOutcome::Known {
         expires_at: limits.into_iter().flatten().fold(cached_until, u64::min),
         state: TokenState::Active(Arc::new(info)),
     }
 }
 
+/// A token for the API.
+struct Exchanged {
+    info: TokenInfo,
+    /// When this token expires, in seconds since 1970, if that is known. The information has the expiry of the subject token,
+    /// which streams end with.
+    expires_at: Option<u64>,
+}
+
 /// Reads the body.
-fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -> Result<TokenInfo, UnusableClaims> {
+fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -> Result<Exchanged, UnusableClaims> {
     let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
         return Err(UnusableClaims("token exchange response: not a JSON object"));
     };
@@ -98,22 +115,24 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
     };
     let exp = jwt::expiry(&claims)
         .map_err(|_| UnusableClaims("token exchange response: `exp` of the token is not a number"))?;
+    let expires_in = lifetime(&members)?.map(|seconds| now.saturating_add(seconds));
     // The caller proves the key of its own token, not of that which the gateway has obtained.
     claims.remove("cnf");
     set_scope(&mut claims, exchange, &members);
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?;
+    let expires_at = [exp, expires_in].into_iter().flatten().min();
+    let is_introspected = subject.introspected.is_some();
     let subject = subject_info(subject)?;
-    let expires_in = lifetime(&members).map(|seconds| now.saturating_add(seconds));
-    Ok(TokenInfo {
-        binding: subject.binding,
-        // What the server says of the subject token counts first: some write the lowest `acr` into every exchanged token, and
-        // the time of another sign-in.
-        authentication: Authentication {
-            acr: subject.authentication.acr.or(info.authentication.acr),
-            time: subject.authentication.time.or(info.authentication.time),
+    Ok(Exchanged {
+        info: TokenInfo {
+            binding: subject.binding,
+            // Not that of the new token: some servers write the lowest `acr` into it, and the time of another sign-in.
+            authentication: subject.authentication,
+            // A cookie has an expiry of its own.
+            expires_at: subject.expires_at.or(expires_at.filter(|_| is_introspected)),
+            ..info
         },
-        expires_at: [exp, expires_in, subject.expires_at].into_iter().flatten().min(),
-        ..info
+        expires_at,
     })
 }
 
@@ -146,27 +165,39 @@ fn set_scope(claims: &mut Map<String, Value>, exchange: &TokenExchange, members:
     }
 }
 
-/// Returns what is known of the subject token: by introspection, or by its own claims if it is a JWT, which the authorization
+/// Returns what is known of the subject token: by introspection, and by its own claims if it is a JWT, which the authorization
 /// server has validated.
 fn subject_info(subject: Subject<'_>) -> Result<TokenInfo, UnusableClaims> {
-    if let Some((info, _)) = subject.introspected {
-        return Ok(TokenInfo::clone(info));
-    }
-    let Some(claims) = jwt::access_token_claims(subject.token) else {
-        return Ok(TokenInfo::default());
-    };
     const MALFORMED: UnusableClaims =
         UnusableClaims("token exchange: `cnf` or `exp` of the exchanged token is malformed");
+    let introspected = subject.introspected.map(|(info, _)| info.clone()).unwrap_or_default();
+    let Some(claims) = jwt::access_token_claims(subject.token) else {
+        return Ok(introspected);
+    };
+    let exp = jwt::expiry(&claims).map_err(|_| MALFORMED)?;
+    let authentication = match introspected.authentication == Authentication::default() {
+        true => Authentication::of(&claims),
+        false => introspected.authentication.clone(),
+    };
     Ok(TokenInfo {
-        expires_at: jwt::expiry(&claims).map_err(|_| MALFORMED)?,
-        ..TokenInfo::of_claims(&claims, Vec::new()).map_err(|_| MALFORMED)?
+        expires_at: [introspected.expires_at, exp].into_iter().flatten().min(),
+        authentication,
+        ..introspected.bound_as_well_by(&claims).map_err(|_| MALFORMED)?
     })
 }
 
 /// Returns `expires_in`, in seconds: a number, or a string of digits, as some servers write it. Some write 0 for a token that
 /// does not expire.
-fn lifetime(members: &Map<String, Value>) -> Option<u64> {
-    let expires_in = members.get("expires_in")?;
-    let seconds = expires_in.as_u64().or_else(|| expires_in.as_str()?.parse().ok());
-    seconds.filter(|seconds| *seconds > 0)
+fn lifetime(members: &Map<String, Value>) -> Result<Option<u64>, UnusableClaims> {
+    let Some(expires_in) = members.get("expires_in").filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let seconds = match expires_in.as_str() {
+        Some(digits) => digits.parse().ok(),
+        None => jwt::whole_date(members, "expires_in").unwrap_or_default(),
+    };
+    let seconds = seconds.ok_or(UnusableClaims(
+        "token exchange response: `expires_in` is not a number of seconds",
+    ))?;
+    Ok(Some(seconds).filter(|seconds| *seconds > 0))
 }

@@ -12,9 +12,9 @@ use super::*;
 fn whoever_takes_over_after_introspection_exchanges_and_does_not_introspect_again() {
     let mut gateway = after_introspection(json!({}), json!({}));
     let token = jwt(json!({}));
-    let (_, first) = callout(&gateway.ask(1, &bearer("opaque"), NOW));
-    gateway.ask(2, &bearer("opaque"), NOW);
-    gateway.ask(3, &bearer("opaque"), NOW);
+    let (_, first) = callout(&gateway.ask(1, &of_session("opaque"), NOW));
+    gateway.ask(2, &of_session("opaque"), NOW);
+    gateway.ask(3, &of_session("opaque"), NOW);
     let (_, second) = callout(&gateway.on_server_response(first, &is_active(json!({})), NOW));
     assert!(
         gateway.on_server_response(first, &is_active(json!({})), NOW).is_empty(),
@@ -38,15 +38,13 @@ fn whoever_takes_over_after_introspection_exchanges_and_does_not_introspect_agai
 
 #[test]
 fn a_response_for_a_leader_that_has_left_is_not_lost_to_whoever_takes_over() {
-    let [mut one, mut other]: [Gateway; 2] = gateways_with_one_memory(
-        2,
-        json!({"bff_token": {"allow_tokens": true}, "phantom_token": {"token_exchange": exchange_for("orders")}}),
-    )
-    .try_into()
-    .ok()
-    .unwrap();
-    let (_, first) = callout(&one.ask(1, &bearer("opaque"), NOW));
-    other.ask(2, &bearer("opaque"), NOW + 3);
+    let [mut one, mut other]: [Gateway; 2] =
+        gateways_with_one_memory(2, json!({"phantom_token": {"token_exchange": exchange_for("orders")}}))
+            .try_into()
+            .ok()
+            .unwrap();
+    let (_, first) = callout(&one.ask(1, &of_session("opaque"), NOW));
+    other.ask(2, &of_session("opaque"), NOW + 3);
     // Its callout goes on until its thread has carried out the decision.
     let decided = one.on_deadlines(Duration::from_secs(NOW + 5));
     assert_eq!(ends(&decided), [(1, End::Refused(504, None))]);
@@ -66,12 +64,35 @@ fn a_response_for_a_leader_that_has_left_is_not_lost_to_whoever_takes_over() {
 }
 
 #[test]
+fn a_late_response_does_not_change_the_step_of_whoever_has_taken_over() {
+    let [mut one, mut other]: [Gateway; 2] =
+        gateways_with_one_memory(2, json!({"phantom_token": {"token_exchange": exchange_for("orders")}}))
+            .try_into()
+            .ok()
+            .unwrap();
+    let (_, first) = callout(&one.ask(1, &of_session("opaque"), NOW));
+    other.ask(2, &of_session("opaque"), NOW + 3);
+    assert_eq!(ends(&one.on_deadlines(Duration::from_secs(NOW + 5))).len(), 1);
+    let (step, second) = callout(&other.take_over(2, NOW + 5));
+    assert_eq!(step, Step::Introspection);
+    let late = one.on_server_response(first, &is_active(json!({})), NOW + 5);
+    assert!(late.is_empty());
+    let (step, third) = callout(&other.on_server_response(second, &is_active(json!({})), NOW + 5));
+    assert_eq!((step, third.leader()), (Step::Exchange, Some(2)));
+    let token = jwt(json!({}));
+    assert_eq!(
+        ends(&other.on_server_response(third, &exchanged(&token), NOW + 5)),
+        [(2, forwarded(&token))]
+    );
+}
+
+#[test]
 fn two_steps_have_the_time_limit_twice() {
     for (mut gateway, milliseconds) in [
         (alone(json!({}), json!({"timeout_ms": 1000})), 1400),
         (after_introspection(json!({}), json!({"timeout_ms": 1000})), 2400),
     ] {
-        callout(&gateway.ask(1, &bearer("opaque"), NOW));
+        callout(&gateway.ask(1, &of_session("opaque"), NOW));
         let at = |milliseconds| Duration::from_secs(NOW) + Duration::from_millis(milliseconds);
         assert!(gateway.on_deadlines(at(milliseconds - 1)).is_empty());
         assert_eq!(
@@ -85,7 +106,6 @@ fn two_steps_have_the_time_limit_twice() {
 fn with_a_new_client_secret_the_whole_flight_begins_again() {
     let settings = |secret: &str| {
         let settings = json!({
-            "bff_token": {"allow_tokens": true},
             "phantom_token": {
                 "token_exchange": exchange_for("orders"),
                 "client_secret": {"env": null, "inline": secret},
@@ -94,7 +114,7 @@ fn with_a_new_client_secret_the_whole_flight_begins_again() {
         Config::parse(configuration(settings).to_string().as_bytes(), env).unwrap()
     };
     let mut gateway = Gateway::new(settings("previous"));
-    let (_, flight) = callout(&gateway.ask(1, &bearer("opaque"), NOW));
+    let (_, flight) = callout(&gateway.ask(1, &of_session("opaque"), NOW));
     gateway.replace_secrets(settings("next"), TokenMemory::of_stage);
     let effects = gateway.on_server_response(flight, &is_active(json!({})), NOW);
     assert!(

@@ -1,37 +1,47 @@
 //! Token exchange (RFC 8693): each API gets a token of its own, instead of introspection or after it.
 
+mod authority;
 mod flights;
 mod refusals;
 mod settings;
 
-use bff_core::encoding::base64url;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::authorization_server::{ServerRequest, ServerResponse, Step};
 use bff_core::gateway::effect::{Command, Effect};
 use bff_core::gateway::single_flight::FlightId;
+use bff_core::request::head::RequestHead;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// A stage that exchanges without introspection.
+/// A stage that exchanges without introspection, for cookies.
 fn alone(exchange: Value, changes: Value) -> Gateway {
-    stage(exchange, changes, true)
+    let settings = json!({"phantom_token": {"introspection_endpoint": null, "token_exchange": exchange_for("orders")}});
+    stage(settings, exchange, changes)
 }
 
-/// A stage that exchanges after introspection.
+/// A stage that exchanges after introspection, for cookies and bearer tokens.
 fn after_introspection(exchange: Value, changes: Value) -> Gateway {
-    stage(exchange, changes, false)
+    let mut settings = json!({"phantom_token": {"token_exchange": exchange_for("orders")}});
+    merge(
+        &mut settings,
+        json!({"phantom_token": {"token_exchange": {"subject_audience": "gateway"}}}),
+    );
+    settings["bff_token"] = json!({"allow_tokens": true});
+    stage(settings, exchange, changes)
 }
 
-fn stage(exchange: Value, changes: Value, is_alone: bool) -> Gateway {
-    let mut phantom_token = json!({"token_exchange": exchange_for("orders")});
-    if is_alone {
-        phantom_token["introspection_endpoint"] = Value::Null;
-    }
-    let mut settings = json!({"bff_token": {"allow_tokens": true}, "phantom_token": phantom_token});
+fn stage(mut settings: Value, exchange: Value, changes: Value) -> Gateway {
     merge(&mut settings, json!({"phantom_token": {"token_exchange": exchange}}));
-    merge(&mut settings, json!({"phantom_token": changes}));
+    merge(&mut settings, json!({ "phantom_token": changes }));
     gateway(settings)
+}
+
+/// A request whose session has this access token, for as long as a test needs.
+fn of_session(token: &str) -> RequestHead<'static> {
+    let cookie = seal_as(Purpose::AccessToken, token, SESSION, u64::MAX);
+    head("GET", &[("cookie", &format!("example-at={cookie}"))])
 }
 
 fn callout(effects: &[Effect]) -> (Step, FlightId) {
@@ -58,7 +68,7 @@ fn body(request: &ServerRequest) -> &str {
 
 /// The response of introspection before an exchange.
 fn is_active(claims: Value) -> ServerResponse {
-    let mut members = json!({"active": true});
+    let mut members = json!({"active": true, "aud": "gateway"});
     merge(&mut members, claims);
     response(200, "application/json", &[], &members.to_string())
 }
@@ -87,7 +97,7 @@ fn forwarded(token: &str) -> End {
 
 /// Sends a request for which the exchange has this response. Returns how it ends.
 fn exchange(gateway: &mut Gateway, token: &str, response: &ServerResponse) -> Vec<Effect> {
-    let (step, flight) = callout(&gateway.ask(1, &bearer(token), NOW));
+    let (step, flight) = callout(&gateway.ask(1, &of_session(token), NOW));
     assert_eq!(step, Step::Exchange);
     gateway.on_server_response(flight, response, NOW)
 }
@@ -109,7 +119,7 @@ fn the_request_has_the_token_its_type_and_what_it_is_exchanged_for() {
         json!({"resource": "https://api.example.com/orders", "scopes": ["read", "write:all"]}),
         json!({}),
     );
-    let made = request(gateway.ask(1, &bearer("to+ken"), NOW));
+    let made = request(gateway.ask(1, &of_session("to+ken"), NOW));
     let header = |name: &str| {
         made.headers
             .iter()
@@ -136,7 +146,7 @@ fn the_request_has_the_token_its_type_and_what_it_is_exchanged_for() {
         ("unspecified", None),
     ] {
         let mut gateway = alone(json!({"requested_token_type": requested}), json!({}));
-        let made = request(gateway.ask(1, &bearer("token"), NOW));
+        let made = request(gateway.ask(1, &of_session("token"), NOW));
         assert_eq!(body(&made).contains("requested_token_type"), expected.is_some());
         assert!(expected.is_none_or(|expected| body(&made).contains(expected)));
         assert!(!body(&made).contains("resource=") && !body(&made).contains("scope="));
@@ -152,7 +162,7 @@ fn the_api_gets_the_exchanged_token_and_the_server_is_asked_once() {
     let ended = ends(&gateway.on_server_response(flight, &exchanged(&token), NOW));
     assert_eq!(ended, [(1, forwarded(&token)), (2, forwarded(&token))]);
     assert_eq!(
-        ends(&gateway.ask(3, &valid("GET", "session"), NOW + 299)),
+        ends(&gateway.ask(3, &valid("GET", "session"), NOW + 289)),
         [(3, forwarded(&token))]
     );
 }
@@ -168,7 +178,7 @@ fn an_active_token_is_exchanged_after_introspection_and_an_inactive_one_is_not()
         [(2, forwarded(&token))]
     );
 
-    let (_, flight) = callout(&gateway.ask(3, &bearer("other"), NOW));
+    let (_, flight) = callout(&gateway.ask(3, &of_session("other"), NOW));
     let inactive = response(200, "application/json", &[], r#"{"active":false}"#);
     assert_eq!(rejection(&gateway.on_server_response(flight, &inactive, NOW)).0, 401);
 }
@@ -176,7 +186,7 @@ fn an_active_token_is_exchanged_after_introspection_and_an_inactive_one_is_not()
 #[test]
 fn introspection_before_an_exchange_asks_for_json_and_needs_no_jwt_in_it() {
     let mut gateway = after_introspection(json!({}), json!({}));
-    let made = request(gateway.ask(1, &bearer("opaque"), NOW));
+    let made = request(gateway.ask(1, &of_session("opaque"), NOW));
     assert!(
         made.headers
             .iter()
@@ -201,122 +211,62 @@ fn a_token_is_kept_as_long_as_the_shortest_of_its_bounds_and_cache_control_is_no
     let with = |expires_in: Value, exp: u64| {
         answer(&json!({"access_token": jwt(within(exp)), "token_type": "Bearer", "expires_in": expires_in}))
     };
+    let opaque = || "opaque".to_owned();
     for (cache_seconds, subject, response, kept) in [
-        (900, "opaque".to_owned(), with(json!(300), 3000), 300),
-        (900, "opaque".to_owned(), with(json!("300"), 3000), 300),
-        (900, "opaque".to_owned(), with(json!(3000), 200), 200),
-        (900, "opaque".to_owned(), with(json!(3000), 3000), 900),
-        (900, "opaque".to_owned(), with(Value::Null, 3000), 900),
-        (900, "opaque".to_owned(), with(json!(0), 100), 100),
-        (900, "opaque".to_owned(), with(json!("soon"), 100), 100),
-        (60, "opaque".to_owned(), with(json!(3000), 3000), 60),
+        // Not in the last ten seconds of the new token, or in the last tenth of a short one.
+        (900, opaque(), with(json!(300), 3000), 290),
+        (900, opaque(), with(json!("300"), 3000), 290),
+        (900, opaque(), with(json!(300.9), 3000), 290),
+        (900, opaque(), with(json!(3000), 200), 190),
+        (900, opaque(), with(json!(30), 3000), 27),
+        (900, opaque(), with(json!(3000), 3000), 900),
+        (900, opaque(), with(Value::Null, 3000), 900),
+        (900, opaque(), with(json!(0), 100), 90),
+        (60, opaque(), with(json!(3000), 3000), 60),
         // Not longer than the token for which it was exchanged.
         (900, jwt(json!({"exp": NOW + 20})), with(json!(300), 300), 20),
     ] {
         let mut gateway = alone(json!({}), json!({"token_cache_seconds": cache_seconds}));
         assert_eq!(ends(&exchange(&mut gateway, &subject, &response)).len(), 1);
-        assert_eq!(
-            ends(&gateway.ask(2, &bearer(&subject), NOW + kept - 1)).len(),
-            1,
-            "{kept}"
-        );
-        callout(&gateway.ask(3, &bearer(&subject), NOW + kept));
+        let again = gateway.ask(2, &of_session(&subject), NOW + kept - 1);
+        assert_eq!(ends(&again).len(), 1, "{kept}");
+        callout(&gateway.ask(3, &of_session(&subject), NOW + kept));
     }
     let token = jwt(json!({"exp": NOW + 3000}));
     let lasting = answer(&json!({"access_token": token, "token_type": "Bearer"}));
-    for (introspected, kept) in [
-        (is_active(json!({"exp": NOW + 30})), 30),
-        (
-            response(200, "application/json", &["max-age=10"], r#"{"active":true}"#),
-            10,
-        ),
+    let active = r#"{"active":true,"aud":"gateway"}"#;
+    for (subject, introspected, kept) in [
+        (opaque(), is_active(json!({"exp": NOW + 30})), 30),
+        (jwt(json!({"exp": NOW + 25})), is_active(json!({"exp": NOW + 30})), 25),
+        (jwt(json!({"exp": NOW + 25})), is_active(json!({})), 25),
+        (opaque(), response(200, "application/json", &["max-age=10"], active), 10),
     ] {
         let mut gateway = after_introspection(json!({}), json!({}));
-        let (_, flight) = callout(&gateway.ask(1, &bearer("opaque"), NOW));
+        let (_, flight) = callout(&gateway.ask(1, &of_session(&subject), NOW));
         let (_, flight) = callout(&gateway.on_server_response(flight, &introspected, NOW));
         assert_eq!(
             ends(&gateway.on_server_response(flight, &lasting, NOW)),
             [(1, forwarded(&token))]
         );
-        assert_eq!(ends(&gateway.ask(2, &bearer("opaque"), NOW + kept - 1)).len(), 1);
-        callout(&gateway.ask(3, &bearer("opaque"), NOW + kept));
+        assert_eq!(ends(&gateway.ask(2, &of_session(&subject), NOW + kept - 1)).len(), 1);
+        callout(&gateway.ask(3, &of_session(&subject), NOW + kept));
     }
 }
 
+/// The page can refresh its own token only.
 #[test]
-fn the_entry_point_requires_scopes_and_audience_of_the_exchanged_token() {
-    let required = json!({"required_scopes": ["write"], "required_audience": "orders"});
-    let of = |claims: Value, members: Value| {
-        let mut all = json!({"access_token": jwt(claims), "token_type": "Bearer"});
-        merge(&mut all, members);
-        answer(&all)
-    };
-    let subject = jwt(json!({"scope": "read write", "aud": ["orders", "billing"]}));
-    for (response, status) in [
-        (of(json!({"aud": "orders", "scope": "read write"}), json!({})), None),
-        (of(json!({"aud": "orders", "scp": ["write"]}), json!({})), None),
-        (of(json!({"aud": "orders"}), json!({"scope": "write"})), None),
-        // The request asks for this scope, and nothing says that it was not granted.
-        (of(json!({"aud": "orders"}), json!({})), None),
-        (
-            of(json!({"aud": "orders", "scope": "write"}), json!({"scope": "read"})),
-            Some(403),
-        ),
-        (of(json!({"aud": "orders", "scope": "read"}), json!({})), Some(403)),
-        (of(json!({"aud": "billing", "scope": "write"}), json!({})), Some(401)),
-        (of(json!({"scope": "write"}), json!({})), Some(401)),
-    ] {
-        let mut gateway = alone(json!({"scopes": ["write"]}), required.clone());
-        let effects = exchange(&mut gateway, &subject, &response);
-        match (status, ends(&effects).as_slice()) {
-            (None, [(1, End::Forwarded(_))]) => {}
-            (Some(expected), [(1, End::Refused(status, _))]) => assert_eq!(*status, expected),
-            (_, others) => panic!("{others:?}"),
-        }
-    }
-}
-
-#[test]
-fn the_client_proves_the_key_of_its_own_token_and_not_that_of_the_exchanged_one() {
-    let bound = json!({"cnf": {"x5t#S256": base64url::encode(&[5; 32])}});
-    let (free, token) = (jwt(json!({})), jwt(bound.clone()));
-    // No certificate on this connection.
-    let mut gateway = alone(json!({}), json!({}));
-    assert_eq!(
-        ends(&exchange(&mut gateway, "opaque", &exchanged(&token))),
-        [(1, forwarded(&token))]
-    );
-    let mut gateway = alone(json!({}), json!({}));
-    assert_eq!(
-        rejection(&exchange(&mut gateway, &jwt(bound.clone()), &exchanged(&free))).0,
-        401
-    );
-    let mut gateway = after_introspection(json!({}), json!({}));
-    assert_eq!(
-        rejection(&introspect_and_exchange(&mut gateway, bound, &exchanged(&free))).0,
-        401
-    );
-    let mut gateway = alone(json!({}), json!({"require_certificate_binding": true}));
-    assert_eq!(
-        rejection(&exchange(&mut gateway, "opaque", &exchanged(&token))).0,
-        401,
-        "nothing is known of it"
-    );
-}
-
-#[test]
-fn what_the_session_says_of_the_users_authentication_counts_before_what_the_exchanged_token_says() {
-    let strong = json!({"required_acr": ["gold"]});
-    for (introspected, claims, is_sufficient) in [
-        // Keycloak writes the lowest level into every exchanged token.
-        (json!({"acr": "gold"}), json!({"acr": "password"}), true),
-        (json!({"acr": "password"}), json!({"acr": "gold"}), false),
-        (json!({}), json!({"acr": "gold"}), true),
-        (json!({}), json!({}), false),
-    ] {
-        let mut gateway = after_introspection(json!({}), strong.clone());
-        let effects = introspect_and_exchange(&mut gateway, introspected.clone(), &exchanged(&jwt(claims)));
-        let is_forwarded = matches!(ends(&effects)[..], [(1, End::Forwarded(_))]);
-        assert_eq!(is_forwarded, is_sufficient, "{introspected}");
-    }
+fn a_stream_ends_with_the_token_of_the_session_and_not_with_the_exchanged_one() {
+    let settings = json!({
+        "end_streams": "token",
+        "bff_token": {"ended_sessions": {"cluster": "bff_admin"}},
+        "phantom_token": {"token_exchange": exchange_for("orders")},
+    });
+    let mut gateway = gateway(settings);
+    let (_, flight) = callout(&gateway.ask(1, &of_session("opaque"), NOW));
+    let introspected = is_active(json!({"exp": NOW + 600}));
+    let (_, flight) = callout(&gateway.on_server_response(flight, &introspected, NOW));
+    let short = answer(&json!({"access_token": "opaque-too", "token_type": "Bearer", "expires_in": 60}));
+    assert_eq!(ends(&gateway.on_server_response(flight, &short, NOW)).len(), 1);
+    assert!(gateway.ended_streams(NOW + 599, 10).is_empty());
+    assert_eq!(gateway.ended_streams(NOW + 600, 10), [1]);
 }

@@ -129,6 +129,24 @@ fn an_error_names_the_field_and_says_what_to_write_instead() {
             "unknown field",
         ),
         (
+            json!({"subject_audience": ""}),
+            json!({}),
+            "token_exchange.subject_audience",
+            "empty: write the audience",
+        ),
+        (
+            json!({"token_endpoint": "http://login.example.com/token"}),
+            json!({}),
+            "token_exchange.token_endpoint",
+            "has another scheme than `introspection_endpoint`",
+        ),
+        (
+            json!({}),
+            json!({"introspection_endpoint": null, "ignore_cache_control": true}),
+            "ignore_cache_control",
+            "has no effect without `introspection_endpoint`",
+        ),
+        (
             json!({"subject_audience": "gateway"}),
             json!({"introspection_endpoint": null}),
             "token_exchange.subject_audience",
@@ -168,4 +186,28 @@ fn an_error_names_the_field_and_says_what_to_write_instead() {
         let error = parse(exchange.clone(), stage.clone()).expect_err(&format!("{exchange} {stage}"));
         assert!(error.starts_with(&format!("phantom_token.{field}: {what}")), "{error}");
     }
+}
+
+#[test]
+fn whoever_accepts_bearer_tokens_says_which_are_exchanged() {
+    let with = |cookies: Value, exchange: Value| {
+        let mut settings = configuration(json!({"phantom_token": {"token_exchange": exchange_for("orders")}}));
+        merge(&mut settings, json!({ "bff_token": cookies }));
+        merge(&mut settings, json!({"phantom_token": {"token_exchange": exchange}}));
+        Config::parse(settings.to_string().as_bytes(), env).map_err(|error| error.to_string())
+    };
+    for accepts_bearer in [Value::Null, json!({"allow_tokens": true})] {
+        let error = with(accepts_bearer.clone(), json!({})).expect_err("any token would be exchanged");
+        assert!(
+            error.starts_with("phantom_token.token_exchange.subject_audience: missing: at an entry point"),
+            "{error}"
+        );
+        for said in [
+            json!({"subject_audience": "gateway"}),
+            json!({"subject_scopes": ["orders"]}),
+        ] {
+            with(accepts_bearer.clone(), said).unwrap();
+        }
+    }
+    with(json!({}), json!({})).unwrap();
 }

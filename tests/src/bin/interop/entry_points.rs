@@ -47,7 +47,7 @@ impl From {
 /// | `/brief` | cookies | the same as `/orders`, without the list of ended sessions, cached for [`BRIEF_SECONDS`] |
 /// | `/not-permitted`, `/unknown` | cookies | nothing: the server issues no such token |
 /// | `/orders-tokens`, `/billing-tokens` | bearer tokens | that token, a JWT, if it is of its audience |
-/// | `/billing-exchange` | bearer tokens | a token of its audience, by token exchange |
+/// | `/billing-exchange` | bearer tokens | a token of its audience, by token exchange after introspection |
 pub(crate) fn add(system: &System, introspection_endpoint: &Value) {
     let (_, api) = EchoingApi::start();
     rewrite_envoy(system, |configuration| {

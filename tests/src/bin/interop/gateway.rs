@@ -14,10 +14,14 @@ const ADDRESS: &str = "{ address: 127.0.0.1, port_value: 3004 }";
 const WEB: &str = "- name: bff_filter_web";
 const DEFAULT: &str = "- name: bff_filter_default";
 
-/// `template` with this stage at the entry points "web" and "default". `None`: "web" has no such stage.
-pub(crate) fn with_stage(template: &str, stage: Option<&Value>) -> Result<String, String> {
+/// `template` with these stages at the entry points "web" and "default". `None`: "web" has no such stage.
+pub(crate) fn with_stages(
+    template: &str,
+    stage: Option<&Value>,
+    bearer_stage: Option<&Value>,
+) -> Result<String, String> {
     let mut text = template.to_owned();
-    for entry_point in [WEB, DEFAULT] {
+    for (entry_point, stage) in [(WEB, stage), (DEFAULT, bearer_stage)] {
         if stage.is_none() && entry_point == DEFAULT {
             // It has no other stage, and no request is sent there.
             continue;
@@ -93,17 +97,17 @@ mod tests {
     fn the_stage_is_replaced_at_both_entry_points() {
         let template = repository::text("envoy/envoy.yaml");
         let stage = json!({"introspection_endpoint": "https://login.example.com/introspect", "response": "claims"});
-        let text = with_stage(&template, Some(&stage)).expect("replaced");
+        let text = with_stages(&template, Some(&stage), Some(&stage)).expect("replaced");
         assert_eq!(text.matches("https://login.example.com/introspect").count(), 2);
         assert_eq!(text.matches("\"response\": \"claims\"").count(), 2);
         // The third is of the entry point "mtls".
         assert_eq!(text.matches("\"cluster\": \"introspection\"").count(), 3);
         let stage = json!({"token_exchange": {"audience": "orders-api"}});
-        let text = with_stage(&template, Some(&stage)).expect("replaced");
+        let text = with_stages(&template, Some(&stage), Some(&stage)).expect("replaced");
         assert_eq!(text.matches("\"audience\": \"orders-api\"").count(), 2);
         // The endpoint of the entry point "mtls".
         assert_eq!(text.matches(INTROSPECTION_ENDPOINT).count(), 1);
-        let text = with_stage(&template, None).expect("removed");
+        let text = with_stages(&template, None, None).expect("removed");
         assert_eq!(text.matches("\"phantom_token\": null").count(), 1);
     }
 

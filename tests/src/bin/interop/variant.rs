@@ -70,6 +70,8 @@ pub(crate) enum Form {
 pub(crate) struct Settings {
     service: Vec<(String, String)>,
     pub(crate) stage: Option<Value>,
+    /// The stage for bearer tokens, which are always introspected before an exchange.
+    bearer_stage: Option<Value>,
 }
 
 impl Settings {
@@ -84,13 +86,24 @@ impl Settings {
         for (name, value) in variant.service {
             set(name, value);
         }
-        let mut stage = variant.filter.map(|block| page.stage(block)).transpose()?;
+        let bearer_stage = variant.filter.map(|block| page.stage(block)).transpose()?;
+        let mut stage = bearer_stage.clone();
         if variant.without_introspection
-            && let Some(stage) = stage.as_mut().and_then(Value::as_object_mut)
+            && let Some(stage) = &mut stage
         {
-            stage.remove(gateway::INTROSPECTION_ENDPOINT);
+            let mut remove = |pointer: &str, name: &str| {
+                let members = stage.pointer_mut(pointer).and_then(Value::as_object_mut);
+                members.and_then(|members| members.remove(name));
+            };
+            remove("", gateway::INTROSPECTION_ENDPOINT);
+            remove("", "ignore_cache_control");
+            remove("/token_exchange", "subject_audience");
         }
-        Ok(Settings { service, stage })
+        Ok(Settings {
+            service,
+            stage,
+            bearer_stage,
+        })
     }
 
     /// The audience of the API's tokens, if the filter requests it.
@@ -123,7 +136,7 @@ pub(crate) fn start(
     let gateway = site.secret_of(settings.stage.as_ref(), settings.service("BFF_CLIENT__ID"));
     files::write(&secrets.join("gateway-client-secret"), gateway)?;
     let template = files::read(&artifacts.envoy_config)?;
-    let mut template = gateway::with_stage(&template, settings.stage.as_ref())?;
+    let mut template = gateway::with_stages(&template, settings.stage.as_ref(), settings.bearer_stage.as_ref())?;
     if let Some(address) = server.introspection(site) {
         template = gateway::with_introspection_at(&template, address)?;
     }
