@@ -15,13 +15,18 @@ pub struct TestSystem {
     _directory: TempDir,
 }
 
-/// A failed test prints the end of the logs of its authorization server and of its service.
+/// A failed test prints the end of the logs of its authorization server, of its service and of Envoy.
 impl Drop for TestSystem {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
-        for component in [Component::AuthorizationServer, Component::Bff, Component::SecondBff] {
+        for component in [
+            Component::AuthorizationServer,
+            Component::Bff,
+            Component::SecondBff,
+            Component::Envoy,
+        ] {
             if let Ok(log) = std::fs::read_to_string(self.system.log(component)) {
                 let lines: Vec<&str> = log.lines().collect();
                 let end = lines
