@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bff_core::cookie::session_id::{SessionId, SubjectHash};
-use bff_core::session::ended_sessions::{Ended, EndedSessions};
+use bff_core::session::ended_sessions::{AllEnded, Ended, EndedSessions};
 use proptest::prelude::*;
 
 const START: u64 = 1_000_000;
@@ -25,7 +25,7 @@ fn name() -> impl Strategy<Value = Ended> {
 
 /// A reference implementation of the list that is simple and slow.
 #[derive(Default)]
-struct Naive(BTreeMap<Ended, u64>);
+struct Naive(BTreeMap<Ended, u64>, AllEnded);
 
 impl Naive {
     fn learn(&mut self, ended: Ended, until: u64, limit: usize) {
@@ -39,11 +39,12 @@ impl Naive {
 
     fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         let (number, user, login) = session.parts();
-        self.0.iter().any(|(ended, until)| match ended {
-            Ended::Session(other) => *other == number,
-            Ended::User(other) => *other == user && began_at <= *until,
-            Ended::Login(other) => *other == login && began_at <= *until,
-        })
+        began_at < self.1.before
+            || self.0.iter().any(|(ended, until)| match ended {
+                Ended::Session(other) => *other == number,
+                Ended::User(other) => *other == user && began_at <= *until,
+                Ended::Login(other) => *other == login && began_at <= *until,
+            })
     }
 }
 
@@ -51,6 +52,8 @@ impl Naive {
 enum Change {
     End(Ended, u64),
     Learn(Ended, u64),
+    /// All sessions that began before the first time are ended, this much later.
+    EndAll(u64, u64),
     Forget(u64),
 }
 
@@ -62,6 +65,7 @@ proptest! {
             prop_oneof![
                 4 => (name(), 0u64..100).prop_map(|(ended, at)| Change::End(ended, at)),
                 4 => (name(), 0u64..200).prop_map(|(ended, until)| Change::Learn(ended, until)),
+                1 => (0u64..100, 0u64..50).prop_map(|(before, later)| Change::EndAll(before, later)),
                 1 => (0u64..200).prop_map(Change::Forget),
             ],
             0..60,
@@ -80,12 +84,21 @@ proptest! {
                     list.learn(ended, START + until);
                     naive.learn(ended, START + until, limit);
                 }
+                Change::EndAll(before, later) => {
+                    let ended = list.end_all(START + before, START + before + later);
+                    prop_assert!(ended.before > START + before + SKEW_SECONDS && ended.before >= naive.1.before);
+                    prop_assert!(ended.ended_at >= START + before + later && ended.ended_at >= naive.1.ended_at);
+                    naive.1 = ended;
+                }
                 Change::Forget(time) => {
                     list.forget_before(START + time);
+                    if naive.1.ended_at < START + time {
+                        naive.1 = AllEnded::default();
+                    }
                     naive.0.retain(|_, until| *until >= START + time);
                 }
             }
-            prop_assert!(list.len() <= limit);
+            prop_assert!(list.len() <= limit + usize::from(naive.1.before > 0));
             prop_assert_eq!(list.iter().collect::<BTreeMap<_, _>>(), naive.0.clone());
             for (number, began_at) in (0u8..12).flat_map(|number| [(number, 0), (number, 60), (number, 120)]) {
                 let session = SessionId::new([number; 16], digest(number % 3), digest(number % 4));
@@ -95,6 +108,7 @@ proptest! {
             // The list that the filter receives is the same.
             let (read, _) = EndedSessions::from_json(list.to_json("1").as_bytes(), limit).unwrap();
             prop_assert!(read.iter().eq(list.iter()));
+            prop_assert_eq!(read.all_ended().unwrap_or_default().before, naive.1.before);
         }
     }
 }

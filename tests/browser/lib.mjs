@@ -112,7 +112,13 @@ export async function bffCookies(context) {
 /** Presses a button and returns the JSON that appears. */
 export async function pressed(page, button, result, pattern) {
   await page.click(button);
-  const text = await shown(page, result, pattern);
+  const text = await shown(page, result, pattern).catch(async (failure) => {
+    const shows = await page.evaluate(
+      (selectors) => selectors.map((selector) => document.querySelector(selector)?.textContent ?? ''),
+      ['#error', result, '#requests'],
+    );
+    throw new Error(`after ${button} the page shows ${JSON.stringify(shows)}`, { cause: failure });
+  });
   assert.equal((await page.locator('#error').textContent()) ?? '', '', 'an error is shown');
   return text;
 }
