@@ -1,4 +1,4 @@
-// Streams that stay open while the session lives: the gateway, the network and the server may end each of them.
+// Streams that stay open while the session continues: the gateway, the network and the server may end each of them.
 
 import type { BffClient, Claims } from './index.js';
 
