@@ -188,7 +188,7 @@ pub(crate) fn bff_token() -> Value {
     })
 }
 
-/// The section of the introspection stage.
+/// The section of the token stage.
 pub(crate) fn phantom_token(cache_entries: usize) -> Value {
     json!({
         "introspection_endpoint": "https://login.example.com/introspect",

@@ -2,8 +2,8 @@
 //! for the API. Its sessions are in cookies or in Redis.
 //!
 //! The session of a variant is one, whose requests are repeated: oauth2-proxy caches no session, so that more would cost the
-//! same. It logs nothing, as the filter and the service do here, and Go's scheduler has the one CPU to which the program is bound
-//! (`GOMAXPROCS` is 1, as Go chooses).
+//! same. It logs nothing, as the filter and the service do here, and Go's scheduler has the one CPU to which the program is
+//! bound (`GOMAXPROCS` is 1, as Go chooses).
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -179,8 +179,8 @@ fn arguments(key: &str) -> Vec<String> {
     .collect()
 }
 
-/// The structured configuration, which alone can put the access token into `Authorization`: `--set-authorization-header` puts the
-/// ID token there. JSON is YAML.
+/// The structured configuration, which alone can put the access token into `Authorization`: `--set-authorization-header` puts
+/// the ID token there. JSON is YAML.
 fn configuration(port: u16, upstream: u16) -> Value {
     json!({
         "server": {"bindAddress": format!("127.0.0.1:{port}")},

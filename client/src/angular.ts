@@ -18,8 +18,8 @@ export function injectBff<C extends object = Claims>(): BffClient<C> {
 }
 
 /**
- * The session as a signal, updated by every event in any tab until the injector is destroyed. The first use handles the page load,
- * unless that has been done. Call it in an injection context, such as a field of a component.
+ * The session as a signal, updated by every event in any tab until the injector is destroyed. The first use handles the page
+ * load, unless that has been done. Call it in an injection context, such as a field of a component.
  * @param pageUrl as for `onPageLoad`
  */
 export function injectSession<C extends object = Claims>(pageUrl?: string): Signal<SessionView<C>> {

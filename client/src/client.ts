@@ -90,8 +90,8 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. It returns
-   * with another load of the page.
+   * Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. It
+   * returns with another load of the page.
    * @throws BffError if the BFF refuses the sign-out or cannot be reached. Without `everywhere`, an ended session is no error
    */
   logout(options: LogoutOptions & { everywhere: true }): Promise<LogoutResult>;
@@ -138,8 +138,8 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Prolongs the session: reports that the user is active, so that its idle time begins again, and refreshes the session if it is
-   * still about to end. `fetch` reports activity automatically, at most once in a tenth of the idle time.
+   * Prolongs the session: reports that the user is active, so that its idle time begins again, and refreshes the session if it
+   * is still about to end. `fetch` reports activity automatically, at most once in a tenth of the idle time.
    * @returns whether the session is not about to end any more
    * @throws BffError if there is no session, the BFF cannot be reached, or the refresh fails
    */
@@ -161,9 +161,9 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods (with `requireHeader`, on
-   * all), the CSRF header. HTTP 401 leads to one refresh across all tabs and one retry, whose response the caller gets. If the
-   * access token is only seconds old, the API has a reason of its own, and the caller gets its response.
+   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods (with `requireHeader`,
+   * on all), the CSRF header. HTTP 401 leads to one refresh across all tabs and one retry, whose response the caller gets. If
+   * the access token is only seconds old, the API has a reason of its own, and the caller gets its response.
    * @throws BffError if the refresh fails otherwise than by the end of the session, which signs nobody out
    */
   fetch = async (input: RequestInfo | URL, init: BffRequestInit = {}): Promise<Response> => {

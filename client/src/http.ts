@@ -1,9 +1,9 @@
 // A call of the BFF.
 
 /**
- * An error response of the BFF, or a failure. `code` is one of the codes of its contract, `unreachable` (with status 0) if there
- * was no response, or `unusable_answer` if something other than the BFF responded, such as a captive portal or a host that
- * serves its page at every path. `message` is for people: a fixed sentence, never anything from a URL.
+ * An error response of the BFF, or a failure. `code` is one of the codes of its contract, `unreachable` (with status 0) if
+ * there was no response, or `unusable_answer` if something other than the BFF responded, such as a captive portal or a host
+ * that serves its page at every path. `message` is for people: a fixed sentence, never anything from a URL.
  */
 export class BffError extends Error {
   override readonly name = 'BffError';

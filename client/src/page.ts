@@ -26,7 +26,7 @@ export function takePageUrl(redirectPath?: string): string | undefined {
 export function isAuthorizationResponse(query: URLSearchParams): boolean {
   return (
     (query.has('state') && (query.has('code') || query.has('error'))) ||
-    // A JWT, signed or encrypted. Without the parameter, the text `null` is none.
+    // A JWT, signed or encrypted. Without the parameter it is the text `null`, which is not a JWT.
     /^[\w-]+(\.[\w-]*){2,4}$/.test(query.get('response') as string)
   );
 }

@@ -12,8 +12,8 @@ export interface RequireLoginProps {
   /** Shown while the session is loading, and while the browser leaves to sign in. Default: nothing. */
   readonly loading?: ReactNode;
   /**
-   * Shown if the user has to decide: the sign-in failed, the user has signed out, or the session ended while the page was in use.
-   * Default: a button that signs in.
+   * Shown if the user has to decide: the sign-in failed, the user has signed out, or the session ended while the page was in
+   * use. Default: a button that signs in.
    */
   readonly signedOut?: (session: SessionView, login: () => void) => ReactNode;
   /** Settings of the sign-in. */

@@ -1,11 +1,11 @@
-// Streams that stay open while the session lives: the gateway, the network and the server may end each of them.
+// Streams that stay open while the session continues: the gateway, the network and the server may end each of them.
 
 import type { BffClient, Claims } from './index.js';
 
 export interface KeepOpenOptions {
   /**
-   * The URL of a cheap GET of the API. The client's `fetch` requests it before each further connection, which refreshes an expired
-   * access token, once for all tabs. It counts as no activity of the user.
+   * The URL of a cheap GET of the API. The client's `fetch` requests it before each further connection, which refreshes an
+   * expired access token, once for all tabs. It does not count as activity of the user.
    */
   readonly probe: string;
   /** The first pause before a further connection, in milliseconds. Each failure doubles it. 1,000 by default. */
@@ -31,7 +31,7 @@ export function keepOpen<C extends object = Claims>(
 ): () => void {
   let stream: WebSocket | EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Changes when what is in progress must not go on. */
+  /** Changes when what is in progress must not continue. */
   let turn = {};
   let failures = 0;
   let hasBegun = false;
@@ -51,7 +51,7 @@ export function keepOpen<C extends object = Claims>(
     let openSince = Infinity;
     const lose = (isFinished: boolean) => {
       if (stream !== opened) return;
-      // A server that closes each connection at once is no success.
+      // A connection that its server closes at once does not count as a success.
       if (Date.now() - openSince > maxPauseMs) failures = 0;
       close();
       if (!isFinished) connectLater();

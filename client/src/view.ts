@@ -19,8 +19,8 @@ export function load<C extends object>(client: BffClient<C>, pageUrl?: string): 
 }
 
 /**
- * Calls `show` with the present session and after each change of it, and completes the page load. Returns a function that stops this.
- * On a server that renders pages, it only calls `show`.
+ * Calls `show` with the present session and after each change of it, and completes the page load. Returns a function that stops
+ * this. On a server that renders pages, it only calls `show`.
  */
 export function follow<C extends object>(
   client: BffClient<C>,

@@ -6,8 +6,8 @@ import type { BffClient, Claims } from './index.js';
 import { follow, type SessionView, view } from './view.js';
 
 /**
- * The session as a ref, updated by every event in any tab until the component is unmounted. The first use handles the page load,
- * unless that has been done.
+ * The session as a ref, updated by every event in any tab until the component is unmounted. The first use handles the page
+ * load, unless that has been done.
  * @param pageUrl as for `onPageLoad`
  */
 export function useSession<C extends object = Claims>(

@@ -1,5 +1,5 @@
-// Fakes of the parts of a browser's page that Node.js lacks, as far as the client uses them, and a BFF that misbehaves on demand.
-// tests/browser/client.test.mjs tests the behavior with the real ones in Chromium.
+// Fakes of the parts of a browser's page that Node.js lacks, as far as the client uses them, and a BFF that misbehaves on
+// demand. tests/browser/client.test.mjs tests the behavior with the real ones in Chromium.
 
 import { after } from 'node:test';
 

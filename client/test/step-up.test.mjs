@@ -1,5 +1,5 @@
-// Step-up: a sign-in for what an API requires, and what becomes of the call. Each page of these tests shares the browser's storage
-// and the BFF with the page before it.
+// Step-up: a sign-in for what an API requires, and what becomes of the call. Each page of these tests shares the browser's
+// storage and the BFF with the page before it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

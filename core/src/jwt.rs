@@ -28,9 +28,9 @@ pub(crate) fn is_unsecured(token: &[u8]) -> bool {
     object(header).as_ref().is_some_and(is_none)
 }
 
-/// Whether this is meant as a JWT, although [`access_token_claims`] does not read it: it is for something else by its `typ`, or has
-/// an encoding that only lenient decoders accept. Somebody may have changed it so that its claims are overlooked here, and the
-/// authorization server accepts it all the same.
+/// Whether this is meant as a JWT, although [`access_token_claims`] does not read it: its `typ` is that of another kind of
+/// token, or only lenient decoders accept its encoding. Somebody may have changed it so that its claims are overlooked here,
+/// while the authorization server still accepts it.
 pub(crate) fn is_unreadable(token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == b'.');
     let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {

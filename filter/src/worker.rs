@@ -25,8 +25,8 @@ use crate::metrics::Stats;
 /// Period of a tick that is due as soon as possible.
 const NEXT_TICK: Duration = Duration::from_millis(1);
 
-/// The maximum number of decisions on other requests in one callback, and that of resets. Envoy ends each request inside the last
-/// callback of the one before, so all of them take stack at once, and V8 has no more than for some hundred.
+/// The maximum number of decisions on other requests in one callback, and that of resets. Envoy ends each request inside the
+/// last callback of the one before, so all of them take stack at once, and V8's stack has room for only some hundred.
 const MAX_OTHERS: usize = 32;
 
 /// Period of the root context's ticks, for metrics, warnings and the list of ended sessions.

@@ -1,4 +1,4 @@
-//! `pageUrl`: ambiguous responses are rejected, and so are responses in another mode than the requested one.
+//! `pageUrl`: ambiguous responses are rejected, and so are responses in a mode other than the requested one.
 #![no_main]
 
 use bff_service::api::fuzzing::{PageUrlKind, parse_page_url};

@@ -1,5 +1,5 @@
-//! The memories of the introspection stages: those with the same settings share one, at whichever entry point, and it
-//! outlives a new version of a configuration. And the newest access tokens of sessions with open streams, of the whole process.
+//! The memories of the token stages: those with the same settings share one, at whichever entry point, and it outlives a new
+//! version of a configuration. And the newest access tokens of sessions with open streams, of the whole process.
 
 use std::sync::{Arc, LazyLock};
 

@@ -7,8 +7,9 @@ use crate::envoy::{EnvoyStream, Span};
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Sends the request of a step on behalf of a request, in a span below that of the latter if Envoy traces it. Returns what `send`
-/// returns, and the span while the step is in progress.
+/// Sends a step's request to the authorization server on behalf of a client's request. If Envoy traces the client's request,
+/// the step has a span below that of the client's request. Returns what `send` returns, and the span while the step is in
+/// progress.
 pub(crate) fn call_out(
     envoy: &impl EnvoyStream,
     step: Step,

@@ -226,8 +226,8 @@ impl Stream {
     }
 }
 
-/// The gateway must learn of the end of every request that is paused, since the client may have left, or that it may end. Envoy is not called here. Nothing
-/// waits for any other request: it takes no lock that the workers share.
+/// The gateway must learn of the end of every request that is paused, since its client may have left, and of every request that
+/// the gateway may end. Envoy is not called here. Nothing waits for any other request: it takes no lock that the workers share.
 impl Drop for Stream {
     fn drop(&mut self) {
         if matches!(self.state.get(), State::Paused | State::Open) {

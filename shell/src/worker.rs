@@ -167,8 +167,9 @@ impl Worker {
         true
     }
 
-    /// Handles the end of a request that was paused or may be ended by the gateway, in which the host may not be called. `Some`: the introspection that this other
-    /// request waits for was lost. Call [`Worker::take_over`] of its worker, or [`Worker::repeat_lost`], as soon as possible.
+    /// Handles the end of a request that was paused, or that the gateway may end. The host may not be called in it. `Some`: the
+    /// introspection that this other request waits for was lost. Call [`Worker::take_over`] of its worker, or
+    /// [`Worker::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&self, stream: StreamId) -> Option<StreamId> {
         self.with_gateway(|gateway| gateway.on_stream_end(stream))
     }

@@ -1,5 +1,5 @@
-// axe finds nothing on the demo's pages (the page for a visitor and for a user, with its panel, and the login page), in light and
-// dark colors, wide and narrow.
+// axe finds nothing on the demo's pages (the page for a visitor and for a user, with its panel, and the login page), in light
+// and dark colors, wide and narrow.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

@@ -93,7 +93,7 @@ test('a refresh that the BFF answers with 502 rejects the call and ends no sessi
   assert.deepEqual(await call(), [502, 'authorization_server_error']);
   await page.context().unroute(`${API}/bff/refresh`, failing);
   assert.equal(await call(), 200);
-  // If the new ID token is from another second than the first, there are two events.
+  // If the new ID token is not from the same second as the first, there are two events.
   assert.match((await events(tab)).join(' '), /^loaded( loaded)?$/);
   assert.equal(await tab.evaluate(() => bff.current.isLoggedIn), true);
 }));

@@ -1,5 +1,5 @@
-// Requests that a page makes without fetch, as the table of docs/INTEGRATE.md has them. What the filter did is in Envoy's access log:
-// Chromium shows no response for some of these requests. Environment: ENVOY_LOG.
+// Requests that a page makes without fetch, as the table of docs/INTEGRATE.md has them. What the filter did is in Envoy's
+// access log: Chromium shows no response for some of these requests. Environment: ENVOY_LOG.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';

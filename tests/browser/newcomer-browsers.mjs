@@ -44,7 +44,8 @@ async function openFirefox() {
     headless: true,
   });
   const page = await process_.newPage();
-  // No handles of elements: if the page is left in the middle of Puppeteer's own calls, some of them never end, and Node.js exits.
+  // No handles of elements: if the page is left in the middle of Puppeteer's own calls, some of them never end, and Node.js
+  // exits.
   /** Tries again until `work` succeeds. */
   const eventually = async (work) => {
     for (const end = Date.now() + 20_000; ; await sleep(200)) {

@@ -13,8 +13,8 @@ const WARN_SECONDS = 5;
 const LATE = { timeout: (LIFETIME_SECONDS + 30) * 1000 };
 
 /**
- * The requests of a context that were refused or failed. An access token lives no longer than the idle time that was known when it
- * was issued, so HTTP 401 of the API leads to a refresh, and ends no session.
+ * The requests of a context that were refused or failed. An access token lives no longer than the idle time that was known when
+ * it was issued, so HTTP 401 of the API leads to a refresh, and ends no session.
  */
 function failuresOf(context) {
   const failures = [];

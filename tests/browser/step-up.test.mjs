@@ -1,5 +1,5 @@
-// Step-up (RFC 9470) with the real system: the API requires more of the user's authentication, and the page has the user sign in
-// again. Environment: MAX_AUTH_AGE_SECONDS.
+// Step-up (RFC 9470) with the real system: the API requires more of the user's authentication, and the page has the user sign
+// in again. Environment: MAX_AUTH_AGE_SECONDS.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 

@@ -93,7 +93,7 @@ pub fn with_certificate(options: &mut Options, by_authority: bool) {
     set(options, server, "MTLS_KEY_FILE", options.directory.join("server.key"));
 }
 
-/// Configures the server to expect another key than the client's.
+/// Configures the server to expect a key other than the client's.
 pub fn with_wrong_jwks(options: &mut Options) {
     let key = KeyPair::generate().expect("a key");
     let jwks = json!({"keys": [public_jwk(&key)]});

@@ -138,7 +138,7 @@ impl Client {
         Self::with(system, tls_config(system, &[b"http/1.1"], None))
     }
 
-    /// Speaks another protocol than HTTP/1.1 on its connections, by its name in ALPN.
+    /// Speaks a protocol other than HTTP/1.1 on its connections, by its name in ALPN.
     pub fn speaking(system: &System, protocol: &[u8]) -> Self {
         Self::with(system, tls_config(system, &[protocol], None))
     }

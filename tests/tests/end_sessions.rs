@@ -25,8 +25,8 @@ fn end(admin: SocketAddr, what: &Value) -> Response {
     send_plain(admin, &request.json(what)).expect("a response")
 }
 
-/// What the workers answer. Each connection may reach another worker, and each worker of the proxy-wasm module has a list of its
-/// own.
+/// What the workers answer. Each connection may reach another worker, and each worker of the proxy-wasm module has a list of
+/// its own.
 fn statuses_of_workers(user: &UserAgent) -> BTreeSet<u16> {
     (0..20).map(|_| user.get_data().status).collect()
 }

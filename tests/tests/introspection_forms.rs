@@ -225,7 +225,7 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
         ("required_scopes: \"data\", max_auth_age: 3600", 500, None),
         ("required_scopes: \"data\", required_acr: \"\"", 500, None),
         ("required_scopes: \"data\", required_acr: [gold]", 500, None),
-        // A route without the metadata is closed, and so is one whose metadata has another type than string.
+        // A route without the metadata is closed, and so is one whose metadata is not a string.
         ("", 500, None),
         ("required_scopes: \"data\", required_audience: 123456789", 500, None),
         ("required_scopes: \"data\", required_audience: \"\"", 500, None),

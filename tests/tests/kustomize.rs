@@ -235,7 +235,8 @@ fn the_native_module_has_the_settings_of_the_proxy_wasm_module_and_never_both_ar
     assert_eq!(others("gateway/v1.9"), others("gateway/v1.9+native-module"));
 }
 
-/// The native module's EnvoyFilters come before the others, which put CORS in front of them, and the strictest is put first last.
+/// The native module's EnvoyFilters come before the others, which put CORS in front of them, and the strictest is put first
+/// last.
 #[test]
 fn istio_puts_cors_before_the_native_module_and_the_strictest_filter_before_the_others() {
     let rendered = kustomize::of_base("istio/native-module");

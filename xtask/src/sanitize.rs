@@ -43,7 +43,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "thread",
         what: "ThreadSanitizer",
-        // In a standard library that was built without it, it reports false races.
+        // If the standard library was built without it, ThreadSanitizer reports false races in that library.
         needs: &["rust-src"],
         leaves_out: "the examples in doc comments, whose programs would not have it; the standard library is built with it",
         command: |host| {

@@ -12,8 +12,8 @@ use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 /// The tests of manifests with the proxy-wasm module. `tests/tests/kubernetes.rs` runs those with the native module.
 const BEHIND_CONTROL_PLANES: [&str; 2] = ["behind_istio", "behind_envoy_gateway"];
 
-/// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names or files
-/// contain one of them.
+/// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names or
+/// files contain one of them.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
     let (mut artifacts, node) = programs::build()?;

@@ -19,7 +19,7 @@ use crate::oauth::exchange_times::{ExchangeTimes, MAX_BACKGROUND_EXCHANGES};
 use crate::oauth::{OAuthClient, OAuthError};
 use crate::telemetry::request_context::RequestContext;
 
-/// Work for another thread than that of its caller.
+/// Work for a thread other than that of its caller.
 type Job = Box<dyn FnOnce(Rc<OAuthClient>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// The kind of grant.

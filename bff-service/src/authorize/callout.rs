@@ -1,5 +1,5 @@
-//! The steps of the token stage, introspection and token exchange, over the connections of the service, as the filter makes them
-//! through Envoy.
+//! The steps of the token stage, introspection and token exchange, over the connections of the service, as the filter makes
+//! them through Envoy.
 
 use std::time::Duration;
 

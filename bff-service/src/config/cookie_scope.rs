@@ -67,7 +67,7 @@ fn check_device_binding(settings: &Settings, errors: &mut Vec<FieldError>) {
     if names.iter().enumerate().any(has_two_ports) {
         add_error(
             "two of `hosts` are one host with two ports, and a browser gets proofs only for requests to one of them: remove \
-             the other",
+             one of the two",
         );
     }
 }

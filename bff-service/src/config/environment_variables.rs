@@ -53,7 +53,7 @@ fn set(table: &mut Table, path: &str, value: Value) {
         }
         Some((section, field)) => {
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            // If the file has another type than a table, the later check reports the error.
+            // If the file has a value here that is not a table, the later check reports the error.
             if let Value::Table(section) = section {
                 section.insert(field.to_owned(), value);
             }

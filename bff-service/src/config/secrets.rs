@@ -51,8 +51,8 @@ const ADMIN_TOKEN: SecretSource = SecretSource {
 /// Minimum length of the operators' token, in bytes: nobody can guess it.
 const MIN_ADMIN_TOKEN_BYTES: usize = 32;
 
-/// Resolves the secrets and stores them in `client.secret`, `keys.ring`, `redis.url` and `admin.token`. A client with a key or a
-/// certificate needs no secret, unless `client.authentication` requires one. Returns the errors.
+/// Resolves the secrets and stores them in `client.secret`, `keys.ring`, `redis.url` and `admin.token`. A client with a key or
+/// a certificate needs no secret, unless `client.authentication` requires one. Returns the errors.
 pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);

@@ -134,7 +134,7 @@ impl KeySet {
 /// Returns the key, or why it is unusable for signatures.
 fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
     if jwk.r#use.as_deref().is_some_and(|usage| usage != "sig") {
-        return Err("has another `use` than `sig`".to_owned());
+        return Err("has a `use` other than `sig`".to_owned());
     }
     if jwk
         .key_ops

@@ -29,7 +29,7 @@ const SECRET_PARAMETERS: [&str; 6] = [
 /// of the authorization server only if they are names (an error code, an algorithm, an audience), and truncated.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
-    /// The authorization server is unreachable, timed out, answered with another HTTP 5xx than 503, or sent an unusable
+    /// The authorization server is unreachable, timed out, answered with an HTTP 5xx other than 503, or sent an unusable
     /// response. (HTTP 502)
     #[error("authorization server: {0}")]
     Unavailable(String),

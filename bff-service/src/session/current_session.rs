@@ -108,7 +108,7 @@ impl RequestSession {
                 RefreshContent::parse(&opened)
                     .ok_or_else(|| CookieError::Unusable("contains no refresh token".to_owned()))
             });
-        // A session does not live longer without its CSRF cookie, which somebody at an unattended browser may have deleted.
+        // A session does not last longer without its CSRF cookie, which somebody at an unattended browser may have deleted.
         let idle_ends_at = csrf
             .latest_end(&session, Purpose::Csrf)
             .or(refresh_token.as_ref().ok().and_then(|content| content.idle_ends_at));

@@ -63,7 +63,8 @@ pub fn init(format: LogFormat) {
 /// Modules that log requests with credentials at `debug` and `trace`.
 const WITH_CREDENTIALS: [&str; 2] = ["awc", "h2"];
 
-/// Whether a line is left out. `RUST_LOG` may name a part of such a module, which takes precedence over the level of the module.
+/// Whether a line is left out. `RUST_LOG` may name a part of such a module, which takes precedence over the level of the
+/// module.
 fn may_have_credentials(record: &Record<'_>) -> bool {
     let is_of = |module: &str| {
         let rest = record.target().strip_prefix(module);

@@ -149,11 +149,11 @@ fn cookies_of_different_sessions_do_not_go_together() {
     );
     assert_refused(
         &mixed.get("/claims"),
-        "the ID token of another session than the access token's",
+        "the ID token of a session other than the access token's",
     );
     assert_refused(
         &mixed.post("/refresh"),
-        "the refresh token of another session than the access token's",
+        "the refresh token of a session other than the access token's",
     );
 }
 

@@ -83,8 +83,8 @@ impl CookieNames {
         name.map_or("", String::as_str)
     }
 
-    /// Returns the purpose of the cookie that has this name under another configuration: with the same configured
-    /// prefix, and another cookie name prefix than the current one.
+    /// Returns the purpose of the cookie that has this name under another configuration: with the same configured prefix, but a
+    /// cookie name prefix other than the current one.
     pub fn recognise_other_form(&self, name: &[u8]) -> Option<Purpose> {
         let bare = FORMS.iter().find_map(|form| {
             let rest = name.strip_prefix(form.as_bytes())?;

@@ -139,7 +139,7 @@ impl Sealer {
         }
     }
 
-    /// Returns a key for another purpose than cookies, derived from each key of the ring in turn. The deployment is part of it.
+    /// Returns a key for a purpose other than cookies, derived from each key of the ring in turn. The deployment is part of it.
     pub(crate) fn derived_keys(&self, purpose: &str) -> impl Iterator<Item = Zeroizing<[u8; 32]>> {
         let purpose = format!("{purpose}\0{}", String::from_utf8_lossy(&self.deployment));
         self.ring.iter().map(move |key| key.derive(&purpose))

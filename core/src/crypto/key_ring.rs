@@ -145,7 +145,7 @@ impl Key {
         }
     }
 
-    /// Returns a key for another purpose than cookies, which says nothing about this one.
+    /// Returns a key for a purpose other than cookies, which says nothing about this key.
     pub(crate) fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.derivation.clone().chain_update(purpose).finalize().into())
     }

@@ -9,8 +9,8 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Decodes text as the most lenient decoders do: both alphabets, and nothing of padding, trailing bits or any other character
-/// counts. Only to see what somebody else may read, never for a value that is used.
+/// Decodes text as the most lenient decoders do: accepts both alphabets, and ignores padding, trailing bits and any other
+/// character. Only to see what another program may read, never for a value that is used.
 pub(crate) fn decode_leniently(text: &[u8]) -> Vec<u8> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::URL_SAFE,

@@ -9,7 +9,7 @@ use super::requirement::Requirement;
 /// An untruncated SHA-256 hash over everything that a response depends on.
 pub(crate) type CacheKey = [u8; 32];
 
-/// A hash over everything of a stage that its responses depend on. Two stages with the same one can share what they know.
+/// A hash over everything of a stage that its responses depend on. Two stages with the same hash can share what they know.
 pub type StageId = [u8; 32];
 
 /// The cache keys of one stage: a hash that already covers its configuration.
@@ -53,7 +53,7 @@ impl CacheKeys {
         for text in [cluster, client_id] {
             parts.add(text);
         }
-        // Whoever may not introspect a token must not learn what somebody else may.
+        // A client that may not introspect a token must not learn what another client may.
         parts.0.update(Sha256::digest(client_secret.as_bytes()));
         parts.add(match client_authentication {
             ClientAuthentication::ClientSecretBasic => "client_secret_basic",

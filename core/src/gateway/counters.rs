@@ -35,7 +35,7 @@ pub enum Counter {
     ExchangeFailed,
     /// Introspection called a token active whose `exp` has passed by the local clock.
     ClocksDiffer,
-    /// A request with an access token cookie was rejected because introspection calls the token inactive.
+    /// A request with an access token cookie was rejected because the authorization server calls the token inactive.
     SessionTokenInactive,
     /// A stream was ended, with its session or its access token.
     StreamEnded,

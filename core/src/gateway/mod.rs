@@ -78,7 +78,7 @@ use crate::request::values::Values;
 pub struct Gateway {
     config: Config,
     cookies: CookieCache,
-    /// `None` without an introspection stage.
+    /// `None` without a token stage.
     cache: Option<TokenCache>,
     waiting: HashMap<StreamId, Waiting>,
     counters: Counters,
@@ -314,7 +314,7 @@ impl Gateway {
         self.cache.as_ref().map_or(0, TokenCache::inactive)
     }
 
-    /// Returns the memory of the introspection stage, if there is one.
+    /// Returns the memory of the token stage, if there is one.
     pub fn memory(&self) -> Option<&Arc<TokenMemory>> {
         self.cache.as_ref().map(|cache| &cache.memory)
     }

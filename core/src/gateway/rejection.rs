@@ -104,8 +104,8 @@ impl Rejection {
         }
     }
 
-    /// Returns the body: `{"code":…,"message":…}`. If the user's authentication is not sufficient, also what is: `acr_values`,
-    /// space-separated, and `max_age`, in seconds. A page at another origin cannot read the challenge.
+    /// Returns the body: `{"code":…,"message":…}`. If the user's authentication is not sufficient, the body also says what is
+    /// required: `acr_values`, space-separated, and `max_age`, in seconds. A page at another origin cannot read the challenge.
     pub fn body(&self) -> String {
         let mut members = error_members(self.code.code(), self.code.message());
         let (acr_values, max_age) = self.required_authentication();

@@ -5,8 +5,8 @@
 //! Values of the store can be replaced but not deleted, so there is a fixed number of *slots*, each a value with several
 //! entries. A token has two slots: an entry goes to the emptier one, so that slots fill evenly.
 //!
-//! Other extensions of the proxy can read and write the store. Entries are sealed with a key that only those know who know
-//! the client secret, or the cookie keys, for their stage, token, slot and expiry: what was made up, changed or moved does not
+//! Other extensions of the proxy can read and write the store. Entries are sealed with a key that is derived from the client
+//! secret, or from the cookie keys, and for their stage, token, slot and expiry: what was made up, changed or moved does not
 //! open. Whoever writes there can remove entries, bring back one that has not expired, and fill the memory of the VM that reads
 //! a huge value, but learns no token and inserts none.
 

@@ -13,7 +13,8 @@ use super::attributes::StreamId;
 use super::cache_key::CacheKey;
 use super::token_info::TokenInfo;
 
-/// A callout of a flight: its cache key, and a number that is not used again, so that a late response cannot end a later flight.
+/// A callout of a flight: its cache key, and a number that is not used again, so that a late response cannot end a later
+/// flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlightId {
     pub(crate) key: CacheKey,

@@ -24,8 +24,8 @@ pub(crate) enum Lookup {
     Miss(CacheKey, Arc<TokenMemory>),
 }
 
-/// Looks up an access token, and counts hits and misses of the cache. Without an introspection stage, every token is
-/// forwarded unchanged.
+/// Looks up an access token, and counts hits and misses of the cache. Without a token stage, every token is forwarded
+/// unchanged.
 pub(crate) fn look_up(
     introspection: Option<(&PhantomToken, &mut TokenCache)>,
     counters: &mut Counters,

@@ -62,7 +62,7 @@ pub enum InactiveReason {
     },
     /// The authorization server does not accept it for a token exchange.
     NotExchangeable,
-    /// It is not of `token_exchange.subject_audience`.
+    /// It does not have the audience `token_exchange.subject_audience`.
     OtherAudience,
     /// It does not permit what the entry point exchanges it for. The string is for the log.
     NotPermitted(&'static str),

@@ -46,8 +46,8 @@ impl Gateway {
         self.decide(stream, &TokenOutcome::Known { state, expires_at }, now)
     }
 
-    /// Begins a flight for a request that waits for one, or lets it wait for that of another request, at the time `now` since
-    /// 1970. `None`: the effect follows when that one ends.
+    /// Begins a flight for a request that waits for one, or lets it wait for that of another request, at the time `now` (since
+    /// 1970). `None`: the effect follows when that one ends.
     pub fn call_out(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
         let limit = self.config.phantom_token.as_ref()?.time_limit().saturating_add(MARGIN);
         self.waiting.get_mut(&stream)?.deadline = now.saturating_add(limit);
@@ -247,7 +247,8 @@ impl Gateway {
         waiting.memory.leave(&waiting.key, stream)
     }
 
-    /// Decides on the requests that have waited for too long, at the time `now` since 1970. Their flights continue for others.
+    /// Decides on the requests that have waited for too long, at the time `now` (since 1970). Their flights continue for
+    /// others.
     pub fn on_deadlines(&mut self, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         let is_due = |(stream, waiting): (&StreamId, &Waiting)| (waiting.deadline <= now).then_some(*stream);

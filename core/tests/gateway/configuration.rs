@@ -150,10 +150,10 @@ fn every_fault_names_its_field() {
             "phantom_token.max_auth_age: ",
         ),
         (phantom(json!({"max_auth_age": "300"})), "phantom_token.max_auth_age: "),
-        // Without introspection, nothing tells how and when the user authenticated.
+        // Without the token stage, nothing tells how and when the user authenticated.
         (
             json!({"phantom_token": null, "bff_token": {"max_auth_age": 300}}),
-            "bff_token.max_auth_age: no effect here, since only introspection tells about an access token",
+            "bff_token.max_auth_age: no effect here, since only the stage `phantom_token` checks access tokens",
         ),
         (
             json!({"phantom_token": null, "bff_token": {"required_acr": ["gold"]}}),

@@ -134,7 +134,7 @@ impl Validator {
                     ErrorKind::InvalidSignature => "its signature is invalid",
                     ErrorKind::ExpiredSignature => "it has expired",
                     ErrorKind::ImmatureSignature => "it is not valid yet",
-                    ErrorKind::InvalidIssuer => "it is of another issuer",
+                    ErrorKind::InvalidIssuer => "it is from another issuer",
                     ErrorKind::InvalidAudience => "it is for another audience",
                     ErrorKind::MissingRequiredClaim(_) => "a required claim is missing",
                     _ => "it is malformed",

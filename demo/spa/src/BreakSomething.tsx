@@ -10,8 +10,8 @@ const SHORT_SECONDS = 10;
 const WITHOUT: Record<string, string> = {
   'authorization-server': 'The API still responds for sessions whose access tokens the filter has seen. Sign-in and refresh fail with HTTP 502 or 503, and nobody is signed out.',
   api: 'Envoy responds in its place, with HTTP 503. The session continues.',
-  bff: 'The API still responds, since the filter opens the cookie itself. If no other replica runs, there is no refresh and no sign-in until the service is back.',
-  'bff-2': 'If the other replica runs, it takes over, and users notice nothing.',
+  bff: 'The API still responds, since the filter opens the cookie itself. If no other replica is running, there is no refresh and no sign-in until the service is back.',
+  'bff-2': 'If the other replica is running, it takes over, and users notice nothing.',
   redis: 'Each replica continues alone. /metrics and the log of the service say so.',
 };
 

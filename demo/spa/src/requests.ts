@@ -1,5 +1,5 @@
-// The requests of this page to the BFF and the API, so that the page can show them. The recorder replaces the browser's `fetch`, as
-// monitoring in pages does. Nothing else of the demo needs this.
+// The requests of this page to the BFF and the API, so that the page can show them. The recorder replaces the browser's
+// `fetch`, as monitoring in pages does. Nothing else of the demo needs this.
 
 /** A request and what became of it. */
 export interface RecordedRequest {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The built programs and files. All paths should be absolute: a test runs in another working directory than
+/// The built programs and files. All paths should be absolute: a test runs in a working directory other than
 /// `cargo xtask`.
 #[derive(Clone, Debug)]
 pub struct Artifacts {

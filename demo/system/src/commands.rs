@@ -84,7 +84,7 @@ impl Prepared {
             .env("REFRESH_TOKEN_SECONDS", refresh_token_seconds.to_string())
             .env("INTROSPECTION_RESPONSE", introspection_response)
             .env("API_AUDIENCE", "demo-api")
-            // Below `localhost`, WebKit takes the page for another site than the authorization server's.
+            // Below `localhost`, WebKit does not take the page and the authorization server for one site.
             .env("LOGOUT_FROM_OTHER_SITES", self.options.one_origin.to_string())
             // Not through Envoy: both are in the network behind it.
             .env(

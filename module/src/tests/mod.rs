@@ -19,8 +19,8 @@ use crate::abi::simulation::{
     Callout, CalloutPlan, Envoy, FinishedSpan, Gate, Head, Outcome, Plan, Upstream, Version, When,
 };
 
-/// A configuration with an introspection stage of its own: tests run beside each other in one process, which has one memory
-/// for each stage.
+/// A configuration with a token stage of its own: tests run beside each other in one process, which has one memory for each
+/// stage.
 fn configuration(stage: &str) -> String {
     format!(
         r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "login",

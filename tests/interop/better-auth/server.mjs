@@ -1,6 +1,6 @@
 // Better Auth as an authorization server, with one user and a sign-in page. A second listener acts for its administrator:
-// POST /end-sessions ends all sessions of the user, POST /new-key signs with a new key, POST /limit?on=1 and on=0 sets a low limit
-// for token requests.
+// POST /end-sessions ends all sessions of the user, POST /new-key signs with a new key, POST /limit?on=1 and on=0 sets a low
+// limit for token requests.
 //
 // Environment: PORT, ADMIN_PORT, ORIGIN, SETTINGS (the module with the options and clients), DATABASE, USERNAME, PASSWORD.
 import { createHash } from 'node:crypto';

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::manifests::{self, Manifest};
 
-/// The bases that have filters, each of which an overlay can be made of. The part before the slash is the gateway. The part after
-/// a plus sign is a component that the overlay has too, after `names`.
+/// The bases that have filters, each of which an overlay can be made of. The part before the slash is the gateway. The part
+/// after a plus sign is a component that the overlay has too, after `names`.
 pub const BASES: [&str; 5] = [
     "istio/wasm-plugin",
     "istio/traffic-extension",

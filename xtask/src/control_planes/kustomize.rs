@@ -19,8 +19,8 @@ pub(super) fn render_examples(kubectl: &Path, folder: &Path) -> Result<Vec<PathB
         .collect()
 }
 
-/// The examples with the filters in another form: the gateway, the form, and the replaced line of `kustomization.yaml` with what
-/// is in its place.
+/// The examples with the filters in another form: the gateway, the form, and the replaced line of `kustomization.yaml` with
+/// what is in its place.
 const OTHER_FORMS: [(&str, &str, &str, &str); 3] = [
     (
         "istio",

@@ -9,7 +9,7 @@ use crate::result::Result;
 use crate::tools::node::Node;
 use crate::workspace;
 
-/// Fetches it. The value is the folder of the server, a copy of `tests/interop/better-auth` with its dependencies.
+/// Fetches Better Auth. The value is the folder of the server, a copy of `tests/interop/better-auth` with its dependencies.
 pub(super) fn fetch(node: &Node) -> Result<(&'static str, OsString)> {
     let source = workspace::path("tests/interop/better-auth");
     let folder = workspace::tools().join("better-auth");

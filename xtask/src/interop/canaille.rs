@@ -16,7 +16,7 @@ const ENVIRONMENT: Environment = Environment {
     ],
 };
 
-/// Fetches it. The value is the path of its program.
+/// Fetches Canaille. The value is the path of its program.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let programs = ENVIRONMENT.fetch()?;
     Ok(("INTEROP_CANAILLE", programs.join("canaille").into()))

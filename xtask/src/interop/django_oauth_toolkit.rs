@@ -18,7 +18,7 @@ const ENVIRONMENT: Environment = Environment {
     ],
 };
 
-/// Fetches it. The value is the path of a Python with these packages.
+/// Fetches django-oauth-toolkit. The value is the path of a Python with these packages.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let programs = ENVIRONMENT.fetch()?;
     Ok(("INTEROP_DJANGO_OAUTH_TOOLKIT", programs.join("python").into()))

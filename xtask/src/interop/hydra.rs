@@ -10,7 +10,7 @@ const VERSION: &str = "v2.3.0";
 /// What Hydra's own module replaces.
 const REPLACED: &str = "github.com/gobuffalo/pop/v6=github.com/ory/pop/v6@v6.2.1-0.20241121111754-e5dfc0f3344b";
 
-/// Builds it. The value is the path of its program.
+/// Builds Hydra. The value is the path of its program.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let package = "github.com/ory/hydra/v2";
     let version = format!("-s -w -X {package}/driver/config.Version={VERSION}");

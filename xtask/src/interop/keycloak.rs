@@ -17,7 +17,7 @@ const VERSION: &str = "26.7.3";
 /// The checksum of the archive.
 const SHA256: &str = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47";
 
-/// Fetches it. The value is the folder of the distribution, built for the database in a file.
+/// Fetches Keycloak. The value is the folder of the distribution, built for the database in a file.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let home = workspace::tools().join(format!("keycloak-{VERSION}"));
     let stamp = Stamp::new(home.join("stamp"), home.display().to_string());

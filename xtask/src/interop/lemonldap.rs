@@ -19,7 +19,7 @@ const OWN: [&str; 3] = [
     "liblemonldap-ng-handler-perl",
     "liblemonldap-ng-common-perl",
 ];
-/// The first one for what it depends on, then the server, the storage of users, and what Debian only recommends.
+/// The portal, for the packages that it depends on; then the server, the storage of users, and what Debian only recommends.
 const NEEDED: [&str; 18] = [
     "liblemonldap-ng-portal-perl",
     "starman",
@@ -41,7 +41,7 @@ const NEEDED: [&str; 18] = [
     "libstring-random-perl",
 ];
 
-/// Fetches it. The value is the folder with the packages in `root`.
+/// Fetches LemonLDAP::NG. The value is the folder with the packages in `root`.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let folder = workspace::tools().join("lemonldap");
     let stamp = Stamp::new(folder.join("stamp"), [&OWN[..], &NEEDED].concat().join("\n"));

@@ -75,7 +75,7 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
         .find(|path| path.extension().is_some_and(|end| end == "deb"));
     let file = file.ok_or_else(|| {
         format!(
-            "downloading {package} into {} failed: it is not there: {hint}",
+            "downloading {package} failed: there is no package file in {}: {hint}",
             folder.display()
         )
     })?;

@@ -82,7 +82,7 @@ pub(crate) fn module() -> PathBuf {
     module_for(Architecture::of_this_machine())
 }
 
-/// The path of the module: for another architecture than this machine's, in a folder with the target's name.
+/// The path of the module: for an architecture other than this machine's, in a folder with the target's name.
 pub(crate) fn module_for(architecture: Architecture) -> PathBuf {
     let folder = workspace::target().join("native");
     match architecture == Architecture::of_this_machine() {

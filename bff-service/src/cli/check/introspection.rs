@@ -106,7 +106,7 @@ fn check_outcome(stage: &PhantomToken, step: Step, url: &str, outcome: &TokenOut
             "introspection",
         ),
         Step::Exchange => (
-            "client that exchanges tokens,",
+            "client of the token exchange",
             "exchanges a made-up token: check that `phantom_token.token_exchange` of `/authorize` names the token endpoint",
             "exchange",
         ),

@@ -10,8 +10,8 @@ section! {
         /// Maximum time from sign-in to the end of a session, in seconds. If unset, the service sets no such limit.
         pub max_lifetime_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum time without activity of the user until a session ends, in seconds. The page reports activity with
-        /// `POST /touch`, which the client package does automatically. A refresh is no activity. If unset, the service
-        /// sets no such limit.
+        /// `POST /touch`, which the client package does automatically. A refresh does not count as activity. If unset, the
+        /// service sets no such limit.
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum duration of a login, in seconds.
         pub login_seconds: u64 = 600, 1..=86_400;

@@ -98,7 +98,7 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
             "{valid}"
         );
         let [asked] = &server.requests("/introspect")[..] else {
-            panic!("the introspection endpoint got another number of requests than one")
+            panic!("the introspection endpoint did not get exactly one request")
         };
         assert!(asked.form().contains_key("token"));
         assert!(

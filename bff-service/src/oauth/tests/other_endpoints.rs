@@ -295,7 +295,7 @@ async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
         server.wait_for("/revoke", count).await;
     }
     let [basic, post] = &server.requests("/revoke")[..] else {
-        panic!("the revocation endpoint got another number of requests than two")
+        panic!("the revocation endpoint did not get exactly two requests")
     };
     assert_eq!(
         (basic.form()["token"].as_str(), basic.form()["token_type_hint"].as_str()),

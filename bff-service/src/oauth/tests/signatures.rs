@@ -67,7 +67,7 @@ fn an_altered_token_is_refused() {
     let keys = key_set([&signer]);
     let token = signer.sign(&claims());
     let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else {
-        panic!("the token has another number of parts than three")
+        panic!("the token does not have exactly three parts")
     };
     let other = encode(json!({"sub": "mallory"}).to_string());
     assert_eq!(

@@ -1,7 +1,6 @@
-//! Cookies of the service that the browser may have in another shape than the current one: with another `Path`,
-//! `Domain` or form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie
-//! under its name, Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays
-//! beside the new one.
+//! Cookies of the service that the browser may have in a shape other than the current one: with another `Path`, `Domain` or
+//! form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie under its name,
+//! Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays beside the new one.
 //!
 //! A server sees only names and values. It infers other shapes from three facts: a repeated name, a name in another
 //! form, or the absence of a refresh token cookie that says that the session was written in the current shape.

@@ -21,7 +21,7 @@ pub enum CookieError {
     /// The cookie is authentic and belongs to another session.
     #[error("belongs to another session")]
     OfAnotherSession,
-    /// The cookie lacks a part, cannot be decrypted, or has another content than its purpose requires. The string says
+    /// The cookie lacks a part, cannot be decrypted, or does not have the content that its purpose requires. The string says
     /// which.
     #[error("{0}")]
     Unusable(String),

@@ -2,10 +2,10 @@
 //! proof, at most some minutes old, that the browser has a private key which it cannot export.
 //!
 //! The response that begins a session *offers* a registration. Until the *binding decision*, the session is *provisional*: its
-//! cookies are short-lived and sealed as such. Whether the session is bound to a key is decided once ([`decisions`]), and only
-//! the service knows the binding decision. After a registration, provisional cookies need the proof as well: at the service
-//! after [`GRACE_SECONDS`]. A gateway accepts a provisional access token cookie without a proof until it expires. The session
-//! id stays the same, so a logout ends the session in each state.
+//! cookies are short-lived and sealed as such. The service decides once whether the session is bound to a key ([`decisions`]),
+//! and only the service knows the binding decision. After a registration, provisional cookies need the proof as well: at the
+//! service after [`GRACE_SECONDS`]. A gateway accepts a provisional access token cookie without a proof until it expires. The
+//! session id stays the same, so a logout ends the session in each state.
 //!
 //! * [`challenge`]: the challenges that the browser signs.
 //! * [`decisions`]: the binding decisions; [`standing`]: what they mean for a request.

@@ -15,7 +15,7 @@ use crate::crypto::key_ring::KeyWarning;
 pub struct Config {
     /// The cookie stage, if it is configured.
     pub bff_token: Option<BffToken>,
-    /// The introspection stage, if it is configured.
+    /// The token stage, if it is configured.
     pub phantom_token: Option<PhantomToken>,
     /// Which open streams the gateway ends.
     pub end_streams: EndStreams,

@@ -1,4 +1,4 @@
-//! The `phantom_token` section: configuration of the introspection stage.
+//! The `phantom_token` section: configuration of the token stage.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::gateway::requirement::{Requirement, is_scope};
 /// The maximum of `token_cache_seconds`, in seconds.
 pub(crate) const MAX_CACHE_SECONDS: u64 = 86_400;
 
-/// Valid configuration of the introspection stage.
+/// Valid configuration of the token stage.
 #[derive(Clone)]
 pub struct PhantomToken {
-    /// What is done with an access token.
+    /// What the stage does with an access token.
     pub steps: Steps,
     /// Envoy cluster of the authorization server.
     pub cluster: String,
@@ -48,7 +48,7 @@ pub struct PhantomToken {
     pub require_certificate_binding: bool,
     /// Form of the introspection responses, and what the API receives.
     pub response: ResponseFormat,
-    /// Time limit for an introspection, in milliseconds.
+    /// Time limit for an introspection, and again for a token exchange, in milliseconds.
     pub timeout_ms: u64,
     /// Whether an access token that is a JWT is introspected rather than forwarded.
     pub introspect_jwts: bool,
@@ -193,7 +193,7 @@ impl RawPhantomToken {
         if self.ignore_cache_control && steps.introspection().is_none() {
             return Err(ConfigError::new(
                 "phantom_token.ignore_cache_control",
-                "has no effect without `introspection_endpoint`, since `Cache-Control` of a token response never has: remove it",
+                "has no effect without `introspection_endpoint`, since the filter ignores `Cache-Control` of token responses: remove it",
             ));
         }
         let response = match steps.exchange() {
@@ -297,7 +297,7 @@ impl RawPhantomToken {
 }
 
 /// Returns the form of introspection responses before a token exchange: whether the token is active, and its claims. What the
-/// API receives is up to the exchange.
+/// API receives comes from the exchange.
 fn response_before_exchange(
     response: Response,
     issuer: Option<&String>,

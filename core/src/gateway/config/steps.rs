@@ -1,17 +1,17 @@
-//! What is done with an access token.
+//! What the token stage does with an access token.
 
 use super::endpoint::Endpoint;
 use super::error::ConfigError;
 use super::token_exchange::{RawTokenExchange, TokenExchange};
 
-/// What is done with an access token: at least one request to the authorization server.
+/// What the token stage does with an access token: at least one request to the authorization server.
 #[derive(Clone, Debug)]
 pub enum Steps {
-    /// It is introspected at this endpoint.
+    /// The stage introspects the token at this endpoint.
     Introspect(Endpoint),
-    /// It is exchanged.
+    /// The stage exchanges the token.
     Exchange(TokenExchange),
-    /// It is introspected at this endpoint, and exchanged if it is active.
+    /// The stage introspects the token at this endpoint, and exchanges it if it is active.
     Both(Endpoint, TokenExchange),
 }
 
@@ -26,7 +26,7 @@ impl Steps {
             (None, Some(exchange)) => Ok(Self::Exchange(exchange)),
             (Some(endpoint), Some(exchange)) if endpoint.scheme != exchange.endpoint.scheme => Err(ConfigError::new(
                 "phantom_token.token_exchange.token_endpoint",
-                "has another scheme than `introspection_endpoint`, and `cluster` is for both: write the same scheme",
+                "the scheme is not that of `introspection_endpoint`, but `cluster` is for both: write the same scheme",
             )),
             (Some(endpoint), Some(exchange)) => Ok(Self::Both(endpoint, exchange)),
             (None, None) => Err(ConfigError::new(
@@ -36,7 +36,7 @@ impl Steps {
         }
     }
 
-    /// Returns the introspection endpoint, if the token is introspected.
+    /// Returns the introspection endpoint, if the stage introspects.
     #[must_use]
     pub const fn introspection(&self) -> Option<&Endpoint> {
         match self {
@@ -45,7 +45,7 @@ impl Steps {
         }
     }
 
-    /// Returns the token exchange, if the token is exchanged.
+    /// Returns the token exchange, if the stage exchanges.
     #[must_use]
     pub const fn exchange(&self) -> Option<&TokenExchange> {
         match self {

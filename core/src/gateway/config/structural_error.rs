@@ -41,7 +41,7 @@ pub(super) fn explain_structure(json: &[u8], error: &serde_path_to_error::Error<
     if what.starts_with("unknown field") && field.rsplit('.').next().is_some_and(is_requirement) {
         return ConfigError::new(
             field,
-            "no effect here, since only introspection tells about an access token: write it in `phantom_token`",
+            "no effect here, since only the stage `phantom_token` checks access tokens: write it in `phantom_token`",
         );
     }
     if what.starts_with("unknown field") {

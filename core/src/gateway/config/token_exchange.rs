@@ -1,4 +1,4 @@
-//! The `token_exchange` section: configuration of the exchange of the access token for one of the API (RFC 8693).
+//! The `token_exchange` section: configuration of the exchange of the access token for an access token of the API (RFC 8693).
 
 use serde::Deserialize;
 
@@ -83,23 +83,23 @@ pub(super) struct RawTokenExchange {
 }
 
 impl TokenExchange {
-    /// Checks that it is said which tokens are exchanged, if clients send their own. A cookie has only tokens that the service has
-    /// obtained. A client may also send a token of another application or, since the filter's client has obtained it, of another
-    /// API: some servers exchange both.
+    /// If clients send their own tokens, checks that the settings say which of these the gateway exchanges. A cookie has only
+    /// tokens that the service has obtained. A client may also send a token that another application has obtained, or that the
+    /// gateway has obtained for another API: some servers exchange both.
     pub(super) fn check_callers(&self, bff_token: Option<&BffToken>) -> Result<(), ConfigError> {
         let has_cookies_only = bff_token.is_some_and(|stage| !stage.allow_tokens);
         match has_cookies_only || self.subject != Requirement::default() {
             true => Ok(()),
             false => Err(ConfigError::new(
                 "phantom_token.token_exchange.subject_audience",
-                "missing: at an entry point that accepts bearer tokens, write the audience that these must have, which no API has, or `subject_scopes`, and `introspection_endpoint`",
+                "missing: at an entry point that accepts bearer tokens, write the audience that these tokens must have and that no API has, or write `subject_scopes`; both need `introspection_endpoint`",
             )),
         }
     }
 }
 
 impl RawTokenExchange {
-    /// `is_introspected`: whether the access token is introspected before.
+    /// `is_introspected`: whether the gateway introspects the access token before the exchange.
     pub(super) fn check(self, is_introspected: bool) -> Result<TokenExchange, ConfigError> {
         let error =
             |field: &str, what: &str| Err(ConfigError::new(&format!("phantom_token.token_exchange.{field}"), what));
@@ -153,7 +153,7 @@ impl RawTokenExchange {
             };
             return error(
                 field,
-                "needs introspection, which knows it of opaque access tokens too: add `introspection_endpoint`, or remove the field",
+                "needs introspection, since an opaque access token does not say it itself: add `introspection_endpoint`, or remove the field",
             );
         }
         Ok(TokenExchange {

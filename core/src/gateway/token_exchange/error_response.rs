@@ -6,7 +6,7 @@ use crate::gateway::token_state::InactiveReason;
 
 /// What an error response says.
 pub(crate) enum ErrorResponse {
-    /// The subject token is of no use here.
+    /// The authorization server does not exchange the subject token.
     Inactive(InactiveReason),
     /// Nothing about the token: the cause is the client or the authorization server. The string is for the log.
     Failure(&'static str),

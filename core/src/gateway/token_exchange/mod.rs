@@ -1,5 +1,5 @@
-//! Token exchange (RFC 8693): the access token of the caller, the *subject token*, for an access token of the API. The request,
-//! and the meaning of a response. Nothing is said about an actor: `act` and `may_act` are up to the authorization server.
+//! Token exchange (RFC 8693) of the caller's access token, the *subject token*, for an access token of the API: the request,
+//! and the meaning of a response. The request names no actor: the authorization server decides about `act` and `may_act`.
 
 mod error_response;
 mod request;
@@ -15,7 +15,7 @@ pub use response::{Subject, classify};
 /// Checks what the configuration requires of the subject token before it is exchanged.
 ///
 /// # Errors
-/// Why the token is of no use.
+/// Why the token must not be exchanged.
 pub(crate) fn check_subject(exchange: &TokenExchange, info: &TokenInfo) -> Result<(), InactiveReason> {
     let is_for = |audience: &String| info.audiences.contains(audience);
     if !exchange.subject.audience.as_ref().is_none_or(is_for) {

@@ -14,7 +14,7 @@ use crate::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
 use crate::jwt;
 use crate::request::access_token;
 
-/// Time before its expiry from which on a token is exchanged again, in seconds; at most a tenth of its lifetime.
+/// How long before its expiry a token is exchanged again, in seconds; at most a tenth of its lifetime.
 const MARGIN_SECONDS: u64 = 10;
 
 /// What is known about a subject token.
@@ -35,8 +35,8 @@ pub fn classify(
     response: &ServerResponse,
     now: u64,
 ) -> TokenOutcome {
-    // `Cache-Control` does not count: every token response forbids caching (RFC 6749, section 5.1). The client of the
-    // authorization server, which the gateway is, uses its token for as long as it is valid.
+    // `Cache-Control` does not count: every token response forbids caching (RFC 6749, section 5.1). The gateway is a client of
+    // the authorization server, and uses its token for as long as the token is valid.
     let ServerResponse::Http {
         status,
         content_type,
@@ -73,8 +73,8 @@ pub fn classify(
             seconds: now.saturating_sub(expiry),
         });
     }
-    // The API gets no token in its last seconds: it would expire on the way there, or by the clock of the API, and the page could
-    // do nothing about it.
+    // The API gets no token in its last seconds: it would expire on the way there, or by the clock of the API, and the page
+    // could do nothing about it.
     let margin = |expires_at: u64| expires_at.saturating_sub(MARGIN_SECONDS.min(expires_at.saturating_sub(now) / 10));
     let until = subject.introspected.map(|(_, until)| until);
     let limits = [expires_at.map(margin), info.expires_at, until];
@@ -89,7 +89,7 @@ pub fn classify(
 struct Exchanged {
     info: TokenInfo,
     /// When this token expires, in seconds since 1970, if that is known. The information has the expiry of the subject token,
-    /// which streams end with.
+    /// with which streams end.
     expires_at: Option<u64>,
 }
 
@@ -116,7 +116,7 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
     let exp = jwt::expiry(&claims)
         .map_err(|_| UnusableClaims("token exchange response: `exp` of the token is not a number"))?;
     let expires_in = lifetime(&members)?.map(|seconds| now.saturating_add(seconds));
-    // The caller proves the key of its own token, not of that which the gateway has obtained.
+    // The caller proves the key of its own token, not that of the token that the gateway has obtained.
     claims.remove("cnf");
     set_scope(&mut claims, exchange, &members);
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?;
@@ -128,7 +128,7 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
             binding: subject.binding,
             // Not that of the new token: some servers write the lowest `acr` into it, and the time of another sign-in.
             authentication: subject.authentication,
-            // A cookie has an expiry of its own.
+            // Without introspection the subject token is from a cookie, which has an expiry of its own.
             expires_at: subject.expires_at.or(expires_at.filter(|_| is_introspected)),
             ..info
         },
@@ -154,7 +154,7 @@ fn check_types(exchange: &TokenExchange, members: &Map<String, Value>) -> Result
     }
 }
 
-/// Sets the scope that the response says. If neither the response nor the token says any, it is the requested one (RFC 8693,
+/// Sets the scope that the response says. If neither the response nor the token has one, it is the requested scope (RFC 8693,
 /// section 2.2.1).
 fn set_scope(claims: &mut Map<String, Value>, exchange: &TokenExchange, members: &Map<String, Value>) {
     if let Some(scope) = members.get("scope") {
@@ -169,7 +169,7 @@ fn set_scope(claims: &mut Map<String, Value>, exchange: &TokenExchange, members:
 /// server has validated.
 fn subject_info(subject: Subject<'_>) -> Result<TokenInfo, UnusableClaims> {
     const MALFORMED: UnusableClaims =
-        UnusableClaims("token exchange: `cnf` or `exp` of the exchanged token is malformed");
+        UnusableClaims("token exchange: `cnf` or `exp` of the subject token is malformed");
     let introspected = subject.introspected.map(|(info, _)| info.clone()).unwrap_or_default();
     let Some(claims) = jwt::access_token_claims(subject.token) else {
         return Ok(introspected);

@@ -12,7 +12,7 @@ enum Step {
     Join,
     /// The client leaves, and its callout ends.
     Leave,
-    /// It has waited for too long. Its callout goes on until the thread has carried out the decision.
+    /// It has waited for too long. Its callout continues until the thread has carried out the decision.
     Expire,
     /// Tells the request whose flight was lost.
     Tell,
@@ -72,7 +72,7 @@ impl World {
         let mut next = Vec::new();
         for (index, request) in self.requests.iter().enumerate() {
             let mut may = |step| next.push((index, step));
-            // A thread goes on with what it has begun.
+            // A thread continues what it has begun.
             if request.tells.is_some() {
                 may(Step::Tell);
                 continue;

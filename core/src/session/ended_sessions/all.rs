@@ -11,7 +11,7 @@ impl EndedSessions {
         // A login that knew an entry, or an earlier end of all sessions, may have begun its session right after that.
         let entries = self.order.last().map_or(0, |(until, _)| until.saturating_add(2));
         let last = entries.max(self.all.before.saturating_add(1));
-        // Not later than a login may begin its session: who signs in from now on has a session that lives.
+        // Not later than a login may begin its session: whoever signs in from now on has a valid session.
         let ahead = last.min(self.ahead(before, 2));
         let before = before.saturating_add(self.clock_skew_seconds).saturating_add(1);
         self.learn_all(AllEnded::new(before.max(ahead), now));

@@ -138,7 +138,7 @@ fn an_error_names_the_field_and_says_what_to_write_instead() {
             json!({"token_endpoint": "http://login.example.com/token"}),
             json!({}),
             "token_exchange.token_endpoint",
-            "has another scheme than `introspection_endpoint`",
+            "the scheme is not that of `introspection_endpoint`",
         ),
         (
             json!({}),

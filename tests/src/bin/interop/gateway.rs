@@ -58,7 +58,7 @@ pub(crate) fn with_stages(
     Ok(text)
 }
 
-/// `template` with another address for introspection than for the server's pages.
+/// `template` with an address for introspection other than that of the server's pages.
 pub(crate) fn with_introspection_at(template: &str, address: SocketAddr) -> Result<String, String> {
     let (before, cluster) = template
         .split_once(INTROSPECTION)

@@ -28,9 +28,9 @@ pub(super) struct Proxy<'a> {
 }
 
 impl Proxy<'_> {
-    /// Configures the system's Envoy with what istiod sends for this pod, starts it, and returns what was changed. So many filters
-    /// are `discovered`: their configurations are not in the listeners. `is_whole` says whether a dump is of all manifests:
-    /// istiod reads them one after the other.
+    /// Configures the system's Envoy with what istiod sends for this pod, starts it, and returns what was changed. So many
+    /// filters are `discovered`: their configurations are not in the listeners. `is_whole` says whether a dump is of all
+    /// manifests: istiod reads them one after the other.
     pub(super) fn configure(&self, folder: &Path, discovered: usize, is_whole: impl Fn(&Value) -> bool) -> Vec<String> {
         let system = &self.cluster.test.system;
         system.stop(Component::Envoy);

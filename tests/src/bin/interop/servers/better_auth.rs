@@ -147,7 +147,7 @@ impl Server for BetterAuth {
                  the redirect to the application (@better-auth/oauth-provider, logoutPage): keep `send_id_token_hint` on"
             }
             "the API refuses a revoked access token" => {
-                "it revokes no JWT access token: it answers HTTP 400 `unsupported_token_type`, and introspection goes on to call \
+                "it revokes no JWT access token: it answers HTTP 400 `unsupported_token_type`, and introspection continues to call \
                  the token active (@better-auth/oauth-provider, revokeEndpoint): configure a short lifetime of access tokens"
             }
             _ => return None,

@@ -206,7 +206,7 @@ impl Server for Glewlwyd {
                  token request (protocol_oidc.c, check_auth_type_access_token_request): do not send `max_age`"
             }
             "sign-out without ID token hint" => {
-                "without `id_token_hint` it answers HTTP 200 with an empty page, and the session goes on (protocol_oidc.c, \
+                "without `id_token_hint` it answers HTTP 200 with an empty page, and the session continues (protocol_oidc.c, \
                  callback_oidc_end_session): keep `send_id_token_hint` on"
             }
             _ => return None,

@@ -61,6 +61,6 @@ pub(super) fn rate_limit(walk: &Walk<'_>) -> StepResult {
     let limit = walk.server.borrow().rate_limit();
     match limit {
         Some(limit) => limit(walk),
-        None => Ok(Done::NotOffered("it has no rate limit by itself")),
+        None => Ok(Done::NotOffered("it has no rate limit of its own")),
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn own_tokens(walk: &Walk<'_>) -> StepResult {
             ));
         }
         if claims["sub"] != subject {
-            return Err(format!("{path}: the token has another `sub` than the ID token"));
+            return Err(format!("{path}: `sub` of the token is not that of the ID token"));
         }
         if tokens.contains(&token) {
             return Err(format!(
@@ -98,7 +98,7 @@ pub(super) fn tokens_of_the_other(walk: &Walk<'_>) -> StepResult {
     ] {
         let token = forwarded(path, &get_with_token(&user, path, own))?;
         if token != *own {
-            return Err(format!("{path}: the API got another token than was sent"));
+            return Err(format!("{path}: the API got a token other than the one that was sent"));
         }
         for other in others {
             refused(path, &get_with_token(&user, path, other))?;
