@@ -120,7 +120,9 @@ impl Gateway {
             TokenOutcome::Known {
                 state: TokenState::Active(_),
                 expires_at,
-            } if *expires_at <= now && stage.cache_seconds > 0 => self.notices.not_cached(),
+            } if step == Step::Introspection && *expires_at <= now && stage.cache_seconds > 0 => {
+                self.notices.not_cached()
+            }
             TokenOutcome::Known { .. } => {}
             TokenOutcome::Unusable(_) | TokenOutcome::TimedOut(_) => self.counters.add(match step {
                 Step::Introspection => Counter::IntrospectionFailed,

@@ -9,6 +9,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::authorization_server::{ServerRequest, ServerResponse, Step};
 use bff_core::gateway::effect::{Command, Effect};
+use bff_core::gateway::notices::Notice;
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::request::head::RequestHead;
 use serde_json::{Value, json};
@@ -269,4 +270,22 @@ fn a_stream_ends_with_the_token_of_the_session_and_not_with_the_exchanged_one() 
     assert_eq!(ends(&gateway.on_server_response(flight, &short, NOW)).len(), 1);
     assert!(gateway.ended_streams(NOW + 599, 10).is_empty());
     assert_eq!(gateway.ended_streams(NOW + 600, 10), [1]);
+}
+
+#[test]
+fn an_introspection_response_that_may_not_be_cached_is_told_once_and_not_with_the_exchange_again() {
+    let mut gateway = after_introspection(json!({}), json!({}));
+    let active = r#"{"active":true,"aud":"gateway"}"#;
+    const RESPONSES: u64 = 20;
+    for stream in 1..=RESPONSES {
+        let (_, flight) = callout(&gateway.ask(stream, &bearer("opaque"), NOW));
+        let introspected = response(200, "application/json", &["no-store"], active);
+        let (_, flight) = callout(&gateway.on_server_response(flight, &introspected, NOW));
+        gateway.on_server_response(flight, &exchanged(&jwt(json!({}))), NOW);
+    }
+    let told = gateway.on_tick(NOW).into_iter().filter_map(|effect| match effect {
+        Effect::Run(Command::Warn(Notice::NotCached { responses })) => Some(responses),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [RESPONSES]);
 }
