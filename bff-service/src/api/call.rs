@@ -26,7 +26,7 @@ pub(super) struct Call<'a> {
     pub(super) cookies: RequestCookies<'a>,
     pub(super) query: &'a str,
     pub(super) body: Bytes,
-    /// Whether this is a HEAD request: it gets the headers of a GET, and changes nothing.
+    /// Whether this is a HEAD request: it changes nothing, and its response sets no cookie.
     pub(super) is_head: bool,
     /// The time of the request, in seconds since 1970.
     pub(super) now: u64,

@@ -16,7 +16,7 @@ pub struct ClientKeys {
     pub dpop: Option<SigningKey>,
 }
 
-/// Reads the keys and validates the fields that need them.
+/// Reads the keys, and validates `client.resource` and the fields that need the keys.
 pub(super) fn load(settings: &Settings, errors: &mut Vec<FieldError>) -> ClientKeys {
     let client = &settings.client;
     let mut keys = ClientKeys::default();
@@ -57,7 +57,7 @@ pub(super) fn load(settings: &Settings, errors: &mut Vec<FieldError>) -> ClientK
     keys
 }
 
-/// Rejects combinations that cannot work with any authorization server.
+/// Rejects combinations that cannot work with any authorization server, and an invalid `client.resource`.
 fn check_combinations(client: &Client, errors: &mut Vec<FieldError>) {
     let has_keys = !client.signing_key_files.is_empty();
     if client.authentication == Some(ClientAuthentication::PrivateKeyJwt) && !has_keys {

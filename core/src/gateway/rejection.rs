@@ -57,7 +57,7 @@ impl Rejection {
         Self::with_bearer_error(ErrorCode::MalformedCredentials, Some("invalid_request"), details)
     }
 
-    /// Returns the rejection of an invalid token. `bearer`: whether it is a bearer token of the client.
+    /// Returns the rejection of an invalid token. `bearer`: whether it is a bearer token of the caller.
     pub(crate) const fn invalid_token(bearer: bool, details: &'static str) -> Self {
         if bearer {
             Self::with_bearer_error(ErrorCode::BearerUnauthorized, Some("invalid_token"), details)

@@ -29,7 +29,7 @@ impl Requirement {
             ))?;
         Self::parse(scopes.as_deref(), audience.as_deref(), authentication.boxed()).ok_or(Rejection::new(
             ErrorCode::ServerError,
-            "route metadata has no valid required_scopes or required_audience",
+            "route metadata requires nothing, or has an invalid required_scopes or required_audience",
         ))
     }
 

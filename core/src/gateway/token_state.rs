@@ -90,7 +90,7 @@ impl InactiveReason {
         }
     }
 
-    /// Returns the rejection of a request with the token. `bearer`: whether it is a bearer token of the client.
+    /// Returns the rejection of a request with the token. `bearer`: whether it is a bearer token of the caller.
     pub(crate) const fn rejection(self, bearer: bool) -> Rejection {
         match self {
             Self::NotPermitted(details) => Rejection::forbidden(bearer, details),
@@ -104,7 +104,8 @@ impl InactiveReason {
         }
     }
 
-    /// Whether the authorization server calls the token invalid.
+    /// Whether the token itself is the reason: the authorization server does not accept it, or it has expired by the local clock.
+    /// Otherwise it is not sufficient at this entry point.
     pub(crate) const fn is_invalid(self) -> bool {
         match self {
             Self::NotActive | Self::NotIntrospectable | Self::ExpiredHere { .. } | Self::NotExchangeable => true,

@@ -16,7 +16,7 @@ pub enum EndStreams {
     #[default]
     Never,
     /// They end when their session has ended, or when their access token has expired and the gateway has seen no newer one of
-    /// that session for a minute. Streams with a bearer token of the client have no session: they stay open.
+    /// that session for a minute. Streams with a bearer token of the caller have no session: they stay open.
     Session,
     /// They end when their session has ended, and when their access token expires.
     Token,

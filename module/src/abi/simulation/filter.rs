@@ -93,7 +93,7 @@ impl Filter {
             config,
             request,
         });
-        // What Envoy's own memory has is reached through the count, as the module's pointer is.
+        // `LIVE` holds a reference, as Envoy's memory does, so the filter outlives the pointer that the module has.
         LIVE.with_borrow_mut(|live| live.insert(filter.request.number, Arc::clone(&filter)));
         // SAFETY: both pointers live as long as the filter.
         let module = unsafe { hooks::filter_new(filter.config.module(), filter.pointer()) };
@@ -115,7 +115,7 @@ impl Filter {
         }
     }
 
-    /// Calls a hook, unless the module has lost the request.
+    /// Calls a hook. Until it returns, `state.hook` says which one.
     fn in_hook<T>(&self, hook: Hook, call: impl FnOnce(FilterPtr, *const c_void) -> T) -> T {
         let before = std::mem::replace(&mut self.state().hook, hook);
         let result = call(self.pointer(), self.module());
