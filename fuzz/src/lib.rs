@@ -9,6 +9,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
+use bff_core::gateway::authorization_server::ServerResponse;
 use bff_service::jose::jwks::KeySet;
 use bff_service::jose::signing_key::SigningKey;
 
@@ -18,6 +19,23 @@ pub const NOW: u64 = 1_800_000_000;
 pub const KEY: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
 /// A secret that must be in no error message.
 pub const SECRET: &str = "pL4nt3d-s3cr3t-0123456789";
+
+/// An HTTP response of the authorization server, and the access token that it is about. The lines of `data` are: a byte that
+/// chooses the status, `Content-Type`, `Cache-Control`, the body, the token, which may be missing.
+pub fn server_response(data: &[u8], statuses: [u16; 8]) -> (u16, ServerResponse, &[u8]) {
+    let mut lines = data.splitn(5, |byte| *byte == b'\n');
+    let status = match lines.next().and_then(|line| line.first()) {
+        None => 0,
+        Some(byte) => statuses.get(usize::from(byte % 8)).copied().unwrap_or(200),
+    };
+    let response = ServerResponse::Http {
+        status,
+        content_type: lines.next().unwrap_or_default().to_vec(),
+        cache_control: vec![lines.next().unwrap_or_default().to_vec()],
+        body: lines.next().map(<[u8]>::to_vec),
+    };
+    (status, response, lines.next().unwrap_or(b"opaque"))
+}
 
 /// Cookie names without prefixes: `cookie_hardening` is `none`.
 pub fn names() -> CookieNames {

@@ -3,11 +3,10 @@
 
 use std::sync::LazyLock;
 
-use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::introspection::classify;
 use bff_core::gateway::token_state::{TokenOutcome, TokenState};
-use bff_fuzz::NOW;
+use bff_fuzz::{NOW, server_response};
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
     let json = br#"{"phantom_token": {
@@ -20,22 +19,7 @@ static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
 });
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let mut parts = data.splitn(4, |byte| *byte == b'\n');
-    let status = match parts.next().and_then(|part| part.first()) {
-        None => 0,
-        Some(byte) => [200, 204, 200, 400, 401, 500, 504, 302]
-            .get(usize::from(byte % 8))
-            .copied()
-            .unwrap_or(200),
-    };
-    let response = ServerResponse::Http {
-        status,
-        content_type: parts.next().unwrap_or_default().to_vec(),
-        cache_control: vec![parts.next().unwrap_or_default().to_vec()],
-        body: parts.next().map(<[u8]>::to_vec),
-    };
-    // The rest of the input: the access token, opaque or a JWT.
-    let token = parts.next().unwrap_or(b"opaque");
+    let (status, response, token) = server_response(data, [200, 204, 200, 400, 401, 500, 504, 302]);
     if let TokenOutcome::Known { state, expires_at } = classify(&STAGE, token, &response, NOW) {
         assert!(expires_at <= NOW + 900);
         assert!(matches!(status, 200 | 204 | 400));

@@ -3,11 +3,10 @@
 
 use std::sync::LazyLock;
 
-use bff_core::gateway::authorization_server::ServerResponse;
 use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::token_exchange::{Subject, classify};
 use bff_core::gateway::token_state::{TokenOutcome, TokenState};
-use bff_fuzz::{KEY, NOW};
+use bff_fuzz::{KEY, NOW, server_response};
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
     let json = br#"{
@@ -23,22 +22,9 @@ static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
 });
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let mut parts = data.splitn(4, |byte| *byte == b'\n');
-    let status = match parts.next().and_then(|part| part.first()) {
-        None => 0,
-        Some(byte) => [200, 200, 200, 400, 401, 403, 504, 302]
-            .get(usize::from(byte % 8))
-            .copied()
-            .unwrap_or(200),
-    };
-    let response = ServerResponse::Http {
-        status,
-        content_type: parts.next().unwrap_or_default().to_vec(),
-        cache_control: Vec::new(),
-        body: parts.next().map(<[u8]>::to_vec),
-    };
+    let (status, response, token) = server_response(data, [200, 200, 200, 400, 401, 403, 504, 302]);
     let subject = Subject {
-        token: parts.next().unwrap_or(b"opaque"),
+        token,
         introspected: None,
     };
     let exchange = STAGE.steps.exchange().expect("an exchange");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::error_response::{ErrorResponse, error_response};
+use super::error_response::error_response;
 use crate::gateway::authorization_server::{ServerResponse, Step, media_type};
 use crate::gateway::bearer;
 use crate::gateway::claim_to_headers::headers_of_claims;
@@ -29,13 +29,7 @@ pub fn classify(stage: &PhantomToken, token: &[u8], response: &ServerResponse, n
     match status {
         200 => {}
         204 => return inactive(InactiveReason::NotActive),
-        _ => {
-            return match error_response(stage, *status, body.as_deref()) {
-                ErrorResponse::NotIntrospectable => inactive(InactiveReason::NotIntrospectable),
-                ErrorResponse::Failure(why) => TokenOutcome::Unusable(why),
-                ErrorResponse::TimedOut => TokenOutcome::TimedOut(Step::Introspection),
-            };
-        }
+        _ => return error_response(stage, *status, body.as_deref(), now),
     }
     let Some(body) = body else {
         return TokenOutcome::Unusable("introspection failed: the response is longer than 64 KiB");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::error_response::{ErrorResponse, error_response};
+use super::error_response::error_response;
 use crate::gateway::authentication::Authentication;
 use crate::gateway::authorization_server::{ServerResponse, Step, media_type};
 use crate::gateway::bearer;
@@ -46,14 +46,9 @@ pub fn classify(
     else {
         return TokenOutcome::Unusable("token exchange failed: the connection was reset or could not be established");
     };
-    let inactive = |reason| TokenOutcome::inactive(stage, reason, now);
     if *status != 200 {
         let is_introspected = subject.introspected.is_some();
-        return match error_response(stage, is_introspected, *status, body.as_deref()) {
-            ErrorResponse::Inactive(reason) => inactive(reason),
-            ErrorResponse::Failure(why) => TokenOutcome::Unusable(why),
-            ErrorResponse::TimedOut => TokenOutcome::TimedOut(Step::Exchange),
-        };
+        return error_response(stage, is_introspected, *status, body.as_deref(), now);
     }
     let Some(body) = body else {
         return TokenOutcome::Unusable("token exchange failed: the response is longer than 64 KiB");
@@ -68,10 +63,11 @@ pub fn classify(
     if let Some(expiry) = [expires_at, info.expires_at].into_iter().flatten().min()
         && expiry <= now
     {
-        return inactive(InactiveReason::ExpiredHere {
+        let reason = InactiveReason::ExpiredHere {
             step: Step::Exchange,
             seconds: now.saturating_sub(expiry),
-        });
+        };
+        return TokenOutcome::inactive(stage, reason, now);
     }
     // The API gets no token in its last seconds: it would expire on the way there, or by the clock of the API, and the page
     // could do nothing about it.

@@ -36,8 +36,9 @@ fn whoever_takes_over_after_introspection_exchanges_and_does_not_introspect_agai
     assert_eq!(gateway.in_flight(), 0);
 }
 
-#[test]
-fn a_response_for_a_leader_that_has_left_is_not_lost_to_whoever_takes_over() {
+/// Two gateways with one memory: request 1 of the first one led and has waited for too long, request 2 of the other one waits.
+/// Returns the leader's callout, too, which goes on until its thread has carried out the decision.
+fn after_the_deadline_of_a_leader() -> (Gateway, Gateway, FlightId) {
     let [mut one, mut other]: [Gateway; 2] =
         gateways_with_one_memory(2, json!({"phantom_token": {"token_exchange": exchange_for("orders")}}))
             .try_into()
@@ -45,9 +46,14 @@ fn a_response_for_a_leader_that_has_left_is_not_lost_to_whoever_takes_over() {
             .unwrap();
     let (_, first) = callout(&one.ask(1, &of_session("opaque"), NOW));
     other.ask(2, &of_session("opaque"), NOW + 3);
-    // Its callout goes on until its thread has carried out the decision.
     let decided = one.on_deadlines(Duration::from_secs(NOW + 5));
     assert_eq!(ends(&decided), [(1, End::Refused(504, None))]);
+    (one, other, first)
+}
+
+#[test]
+fn a_response_for_a_leader_that_has_left_is_not_lost_to_whoever_takes_over() {
+    let (mut one, mut other, first) = after_the_deadline_of_a_leader();
     let late = one.on_server_response(first, &is_active(json!({})), NOW + 5);
     assert!(late.is_empty(), "no callout for a request that has ended");
     let (step, second) = callout(&other.take_over(2, NOW + 5));
@@ -65,14 +71,7 @@ fn a_response_for_a_leader_that_has_left_is_not_lost_to_whoever_takes_over() {
 
 #[test]
 fn a_late_response_does_not_change_the_step_of_whoever_has_taken_over() {
-    let [mut one, mut other]: [Gateway; 2] =
-        gateways_with_one_memory(2, json!({"phantom_token": {"token_exchange": exchange_for("orders")}}))
-            .try_into()
-            .ok()
-            .unwrap();
-    let (_, first) = callout(&one.ask(1, &of_session("opaque"), NOW));
-    other.ask(2, &of_session("opaque"), NOW + 3);
-    assert_eq!(ends(&one.on_deadlines(Duration::from_secs(NOW + 5))).len(), 1);
+    let (mut one, mut other, first) = after_the_deadline_of_a_leader();
     let (step, second) = callout(&other.take_over(2, NOW + 5));
     assert_eq!(step, Step::Introspection);
     let late = one.on_server_response(first, &is_active(json!({})), NOW + 5);
