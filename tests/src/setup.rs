@@ -96,6 +96,21 @@ pub fn rewrite_envoy(system: &System, change: impl FnOnce(&mut serde_json::Value
     system.resume(Component::Envoy).expect("Envoy starts");
 }
 
+/// Changes the settings of a filter in Envoy's configuration: JSON in a string, in either form of the filter.
+pub fn change_settings(filter: &mut serde_json::Value, change: impl FnOnce(&mut serde_json::Value)) {
+    const PLACES: [&str; 2] = [
+        "/typed_config/config/configuration/value",
+        "/typed_config/filter_config/value",
+    ];
+    let place = PLACES.into_iter().find(|place| filter.pointer(place).is_some());
+    let text = filter
+        .pointer_mut(place.expect("the filter's settings"))
+        .expect("found");
+    let mut settings = serde_json::from_str(text.as_str().expect("a string")).expect("JSON");
+    change(&mut settings);
+    *text = settings.to_string().into();
+}
+
 /// One of Envoy's counters or gauges; 0 if it has none of that name.
 pub fn statistic(system: &System, name: &str) -> u64 {
     let (_, text) = demo_system::get(

@@ -13,7 +13,9 @@ use bff_tests::exchanging_server::{
 };
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, artifacts, eventually, filter_statistic, rewrite_envoy, start_envoy};
+use bff_tests::setup::{
+    TestSystem, artifacts, change_settings, eventually, filter_statistic, rewrite_envoy, start_envoy,
+};
 use bff_tests::user_agent::AT;
 use demo_system::Component;
 use serde_json::{Value, json};
@@ -24,6 +26,9 @@ const ENTRY_POINTS: [(&str, &str, &str); 2] = [
     ("/default/data", "bff_filter_default", "billing"),
 ];
 
+/// The part of Envoy's configuration with the filters.
+const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+
 /// Envoy with a token exchange at two web entry points. `changes` are those of `phantom_token`; `null` removes a member.
 fn envoy(
     changes: &Value,
@@ -33,55 +38,32 @@ fn envoy(
     let (_, api) = EchoingApi::start();
     let test = start_envoy(address, api, |_| {});
     rewrite_envoy(&test.system, |configuration| {
-        let mut web = None;
+        let filters = configuration.pointer_mut(FILTERS).and_then(Value::as_array_mut);
+        let filters = filters.expect("filters");
+        let mut cookies = Value::Null;
         for (_, name, audience) in ENTRY_POINTS {
-            let changed = change_filter(configuration, name, &mut |filter| {
-                let cookies = web.get_or_insert_with(|| filter["bff_token"].clone());
-                filter["bff_token"] = cookies.clone();
-                let is_introspected = changes.get("introspection_endpoint").is_none();
+            let filter = filters.iter_mut().find(|filter| filter["name"] == name).expect(name);
+            change_settings(filter, |settings| {
+                if settings["bff_token"].is_null() {
+                    settings["bff_token"] = cookies.clone();
+                }
                 let mut exchange =
                     json!({"token_endpoint": "https://login.example.localhost/token", "audience": audience});
-                if is_introspected {
+                if changes.get("introspection_endpoint").is_none() {
                     // Then bearer tokens are accepted, too.
-                    filter["bff_token"]["allow_tokens"] = true.into();
+                    settings["bff_token"]["allow_tokens"] = true.into();
                     exchange["subject_audience"] = SUBJECT_AUDIENCE.into();
                 }
-                let stage = filter["phantom_token"].as_object_mut().expect("the stage");
+                cookies = settings["bff_token"].clone();
+                let stage = settings["phantom_token"].as_object_mut().expect("the stage");
                 stage.insert("token_exchange".to_owned(), exchange);
                 stage.insert("required_audience".to_owned(), audience.into());
                 stage.extend(changes.as_object().expect("members").clone());
                 stage.retain(|_, value| !value.is_null());
             });
-            assert!(changed, "no filter {name}");
         }
     });
     (test, server)
-}
-
-/// Changes the configuration of a filter, which is JSON in a string, below the object with its name. Returns whether there is
-/// one.
-fn change_filter(part: &mut Value, name: &str, change: &mut dyn FnMut(&mut Value)) -> bool {
-    match part {
-        Value::Object(members) if members.get("name") == Some(&name.into()) && members.contains_key("typed_config") => {
-            change_text(part, change)
-        }
-        Value::Object(members) => members.values_mut().any(|member| change_filter(member, name, change)),
-        Value::Array(members) => members.iter_mut().any(|member| change_filter(member, name, change)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
-}
-
-fn change_text(part: &mut Value, change: &mut dyn FnMut(&mut Value)) -> bool {
-    match part {
-        Value::Object(members) => members.values_mut().any(|member| change_text(member, change)),
-        Value::String(text) if text.contains("\"phantom_token\"") => {
-            let mut filter = serde_json::from_str(text).expect("JSON");
-            change(&mut filter);
-            *text = filter.to_string();
-            true
-        }
-        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
 }
 
 const ALONE: &str = r#"{"introspection_endpoint": null}"#;

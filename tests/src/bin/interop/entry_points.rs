@@ -1,7 +1,7 @@
 //! Further entry points of a variant with token exchange: two APIs behind one Envoy, each with an audience of its own.
 
 use bff_tests::echoing_api::EchoingApi;
-use bff_tests::setup::rewrite_envoy;
+use bff_tests::setup::{change_settings, rewrite_envoy};
 use demo_system::System;
 use serde_json::{Value, json};
 
@@ -18,9 +18,6 @@ pub(crate) const BRIEF_SECONDS: u64 = 2;
 /// The part of the configuration with routes and filters.
 const HTTP: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 const CLUSTERS: &str = "/static_resources/clusters";
-/// Where the filter's settings are: in the proxy-wasm module and in the native module.
-const SETTINGS: [&str; 2] = ["/config/configuration/value", "/filter_config/value"];
-
 /// What an entry point is made from, and what a request to it must have.
 #[derive(Clone, Copy)]
 enum From {
@@ -109,13 +106,7 @@ fn add_one(http: &mut Value, from: From, path: &str, change: impl FnOnce(&mut Va
             *value = filter_name.clone().into();
         }
     }
-    let place = SETTINGS.into_iter().find(|place| config.pointer(place).is_some());
-    let text = config
-        .pointer_mut(place.expect("the filter's settings"))
-        .expect("found");
-    let mut settings = serde_json::from_str(text.as_str().expect("a string")).expect("JSON");
-    change(&mut settings);
-    *text = settings.to_string().into();
+    change_settings(&mut filter, change);
     filters.insert(0, filter);
 
     let routes = http["route_config"]["virtual_hosts"][0]["routes"].as_array_mut();
