@@ -1,32 +1,38 @@
-//! The error codes of the service: one table of status, code and message (`docs/CONTRACT.md`, section 1). The messages
-//! are fixed, and the details are in the log.
+//! The error codes of the service: one table of status, code and message (`docs/CONTRACT.md`, section 1.2). The
+//! messages are fixed, and the details are in the log.
 
 use bff_core::error_body::error_body;
 use bff_core::gateway::error_code::ErrorCode as Shared;
 
-/// `Retry-After` of [`ErrorCode::RefreshUnavailable`]: while Redis is unavailable, the service sends a command every
-/// second, and refreshes again three seconds after Redis is back.
+/// `Retry-After` of [`ErrorCode::RefreshUnavailable`], in seconds: while Redis is unavailable, the service sends a
+/// command every second, and refreshes again three seconds after Redis is back.
 const REDIS_RETRY_SECONDS: u16 = 5;
 
 /// The error code of a failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
-    /// The authorization server is unreachable, or its response cannot be used.
+    /// The authorization server is unreachable or did not respond in time, its response cannot be used, or its error
+    /// means a failure.
     AuthorizationServerError,
     /// The authorization server cannot answer now. The same request may succeed later.
     AuthorizationServerBusy {
         /// The time to wait, in seconds, if the authorization server sends one: the `Retry-After` of the response.
         retry_after: Option<u16>,
     },
-    /// The refresh token must not be used now: another replica may have used it, and Redis is unavailable or was so
-    /// a moment ago. The same request may succeed later.
+    /// The same request may succeed later. One of these holds:
+    ///
+    /// * Another replica may have used the refresh token, and Redis is unavailable or was so a moment ago.
+    /// * The binding decision on the session cannot be read or stored.
+    /// * The session is bound, and the browser says that it could not get a proof.
+    /// * At `/dbsc/refresh`, cookies name a key that is not in the ring, or belong to different sessions.
     RefreshUnavailable,
-    /// An error of the service, or of its configuration.
+    /// An error of the service or of its configuration, or tokens that are too long for cookies.
     ServerError,
-    /// A check of the Origin, Fetch Metadata, the CSRF value or a cookie failed.
+    /// A check of the Origin, Fetch Metadata, the CSRF value, a cookie, a device's signature or an operator's
+    /// credential failed.
     UnauthorizedRequest,
-    /// The request is malformed or not allowed, no login is pending for it, or what the authorization server issued for
-    /// it is invalid.
+    /// The request is malformed or not accepted, it belongs to no pending login, or the authorization response, the ID
+    /// token or the logout token is invalid.
     InvalidRequest,
     /// The body is too long.
     PayloadTooLarge,
@@ -36,20 +42,20 @@ pub enum ErrorCode {
     AuthorizationError,
     /// The authorization server no longer accepts the access token.
     TokenExpired,
-    /// The session has expired, was ended before its cookies expired, or the authorization server no longer accepts its
-    /// refresh token.
+    /// The session has ended or expired, the authorization server no longer accepts its refresh token or returned an
+    /// invalid ID token, or it is no longer known whether the session is bound.
     SessionExpired,
-    /// The authorization server requires the user to sign in.
+    /// The authorization server requires the user to sign in, or the login was ended while its tokens were requested.
     LoginRequired,
     /// The user has not authenticated as the login required (RFC 9470, section 3).
     InsufficientUserAuthentication,
-    /// The session is bound to a device, and the request lacks the proof of its key.
+    /// The session is bound to a device, and the request lacks a valid proof or, for a logout everywhere, a fresh one.
     DeviceBindingRequired,
     /// The browser must sign the challenge of the response with the device's key.
     DeviceChallenge,
-    /// The request is a prefetch of something that must not happen before the user navigates.
+    /// The request is a prefetch, and the endpoint must not act before the user navigates to it.
     Prefetch,
-    /// The path is unknown.
+    /// The host or the path is unknown.
     NotFound,
     /// The path does not support the method.
     MethodNotAllowed,
@@ -108,17 +114,21 @@ impl ErrorCode {
             Self::RefreshUnavailable => (
                 503,
                 "refresh_unavailable",
-                "The session cannot be refreshed at the moment: try again later",
+                "The request cannot be answered at the moment: try again later",
             ),
             Self::ServerError => Shared::ServerError.row(),
             Self::UnauthorizedRequest => (401, "unauthorized_request", Shared::Unauthorized.message()),
             Self::InvalidRequest => (
                 400,
                 "invalid_request",
-                "Sign-in could not be completed: please try again",
+                "The request could not be completed: please try again",
             ),
             Self::PayloadTooLarge => (413, "invalid_request", "The request body is too large"),
-            Self::UnsupportedMediaType => (415, "invalid_request", "The request body must be JSON"),
+            Self::UnsupportedMediaType => (
+                415,
+                "invalid_request",
+                "The media type of the request body is not supported",
+            ),
             Self::AuthorizationError => (
                 400,
                 "authorization_error",

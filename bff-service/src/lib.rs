@@ -1,12 +1,13 @@
 //! The BFF service: the OpenID Connect client of a single page application, which gives the browser sealed, HttpOnly
-//! cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
+//! cookies instead of tokens. `docs/CONTRACT.md`, sections 1, 2 and 4, is its specification.
 //!
 //! From the top down; no module imports one that is above it:
 //!
 //! * [`cli`], [`server`]: the commands, the two listeners and the background tasks.
-//! * [`api`], [`authorize`]: the endpoints for browsers, and the gateway's decision for proxies.
+//! * [`api`], [`authorize`]: the HTTP endpoints, and the gateway's decisions for proxies.
 //! * [`application`]: a configured application, and the settings that the service reloads.
-//! * [`session`]: the content of the cookies, reading and writing them, concurrent refreshes, and ended sessions.
+//! * [`session`]: the content of the cookies, reading and writing them, concurrent refreshes, ended sessions, and
+//!   sessions that are bound to a device.
 //! * [`oauth`]: the OAuth and OpenID Connect client: metadata, grants, validation of responses.
 //! * [`config`]: the configuration file and its validation.
 //! * [`jose`], [`http_client`]: signatures, and HTTP requests.

@@ -1,5 +1,5 @@
-//! `bff-service`: serves the BFF's endpoints, checks its configuration, asks whether it is ready, or generates cookie
-//! keys.
+//! `bff-service`: serves the BFF's endpoints, checks a configuration, asks a running service whether it is ready, or
+//! generates cookie keys or prints the fingerprints of existing ones.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

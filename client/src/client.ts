@@ -70,8 +70,8 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Sends the browser to the authorization server to sign in. It returns with another load of the page. Calls while one is in
-   * progress, such as by a double click or by React's StrictMode, share it.
+   * Sends the browser to the authorization server to sign in. The browser returns with another load of the page. Calls while a
+   * sign-in begins, such as by a double click or by React's StrictMode, share that sign-in.
    * @throws BffError if the BFF refuses the sign-in or cannot be reached
    */
   login(options: LoginOptions = {}): Promise<void> {
@@ -90,7 +90,7 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
-   * Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. It
+   * Ends the session in all tabs, and sends the browser to the authorization server to end it there as well. The browser
    * returns with another load of the page.
    * @throws BffError if the BFF refuses the sign-out or cannot be reached. Without `everywhere`, an ended session is no error
    */
@@ -129,7 +129,7 @@ export class BffClient<C extends object = Claims> {
 
   /**
    * Gets a new access token, whether or not it is needed. `fetch` does so automatically.
-   * @throws BffError with code `session_expired` if the session has ended, and with another one if the refresh fails otherwise
+   * @throws BffError with code `session_expired` if the session has ended, and with another code if the refresh fails otherwise
    */
   async refresh(): Promise<void> {
     if (!(await this.#runAlone(() => this.#refresh()))) {
@@ -152,7 +152,7 @@ export class BffClient<C extends object = Claims> {
   #report(): Promise<void> {
     return (this.#reporting ??= this.#runAlone(async () => {
       const response = await this.#postInSession('/touch');
-      // Responses to earlier requests know less.
+      // Responses to earlier requests are out of date.
       this.#answered = ++this.#asked;
       this.#showEnding(response, true);
     }).finally(() => {
@@ -277,7 +277,7 @@ export class BffClient<C extends object = Claims> {
     }));
   }
 
-  /** Refreshes. One tab at a time must call it. If it `isOptional`, a session without a refresh token continues. */
+  /** Refreshes. Only one tab at a time may call it. With `isOptional`, a session without a refresh token continues. */
   async #refresh(isOptional = false): Promise<boolean> {
     if (Date.now() < this.#notBefore) throw this.#failure;
     try {
@@ -298,7 +298,7 @@ export class BffClient<C extends object = Claims> {
 
   /** Handles an event of another tab: it is the reason for a change, and the BFF returns the present state. */
   async #hear(event: TabEvent): Promise<void> {
-    // At an end, each tab tells all others.
+    // When a session ends, each tab tells all others.
     if (event !== 'logged_in' && this.#current.isLoggedIn === false) return;
     try {
       await this.#read(event, false);

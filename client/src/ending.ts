@@ -1,24 +1,24 @@
-// The end of the session: when it is, and a look at the session when it is near, when it has come, and from time to time, since
-// a session may also end elsewhere.
+// When the session ends. Requests the session when its end is near, when the end has come, and from time to time, since a session
+// may also end elsewhere.
 
 import type { JsonObject } from './http.js';
 import type { BffClientOptions } from './options.js';
 
-/** How often a tab looks whether it is time, in milliseconds: a timer does not run while the computer sleeps. */
+/** How often a tab checks whether a request is due, in milliseconds: a timer does not run while the computer sleeps. */
 const TICK_MS = 10_000;
 
-/** When the session ends, and when to look at it. */
+/** When the session ends, and when to request it. */
 export class Ending {
   readonly #warnMs: number;
   readonly #checkMs: number;
   readonly #look: () => Promise<unknown>;
   /** How long the session lives if nothing prolongs it, in milliseconds from the response that said so. */
   #leftMs = Infinity;
-  /** The same if activity of the user prolongs it, otherwise infinite. */
+  /** The same if the session ends by its idle time, which activity of the user prolongs. Otherwise infinite. */
   #idleMs = Infinity;
   /** The idle time, in milliseconds. */
   #fullMs = Infinity;
-  /** When that response came, in milliseconds, by two clocks. */
+  /** When that response arrived, in milliseconds, by two clocks. */
   #date = 0;
   #ticks = 0;
   /** A report of activity is due if less than this is left of the idle time, in milliseconds. */
@@ -34,7 +34,7 @@ export class Ending {
     this.#look = look;
   }
 
-  /** Reads when the session ends. A BFF of an earlier version does not say it. */
+  /** Reads when the session ends. A BFF of an earlier version does not say when. */
   read({ sessionExpiresIn, idleExpiresIn, idleTimeout }: JsonObject): void {
     const ms = (seconds: unknown) => (typeof seconds === 'number' ? seconds * 1000 : Infinity);
     const [sessionMs, idleMs] = [ms(sessionExpiresIn), ms(idleExpiresIn)];
@@ -58,7 +58,7 @@ export class Ending {
     return this.#leftMs <= this.#nearMs ? Date.now() + this.#leftMs : undefined;
   }
 
-  /** Whether the last response is old enough for another look, by a user who goes from window to window. */
+  /** Whether the last response is old enough for another request when the user returns to this page. */
   get isStale(): boolean {
     return this.#ageMs > TICK_MS;
   }
@@ -81,7 +81,7 @@ export class Ending {
     return Math.max(Date.now() - this.#date, performance.now() - this.#ticks);
   }
 
-  /** The milliseconds until the session is near its end, or has come to it. */
+  /** The milliseconds until the end of the session is near or, if it is near, until the end. */
   get #restMs(): number {
     return (this.at ? this.#leftMs : this.#leftMs - this.#nearMs) - this.#ageMs;
   }
@@ -89,7 +89,7 @@ export class Ending {
   #wait(hasLooked = this.#restMs <= 0): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      // A timer may be early: then it is not yet time, although it may be a moment later.
+      // A timer may fire a moment too early: then the request is not due yet.
       const isDue = this.#restMs <= 0;
       // If this fails, the next tick tries again.
       if (isDue || (this.#ageMs >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});

@@ -21,10 +21,14 @@ export class BffError extends Error {
   }
 }
 
-/** The codes of the BFF's contract and of this package. A failed sign-in may have any error code of the authorization server. */
+/** Codes of the BFF's contract and of this package. There are others: a failed sign-in may have the authorization server's. */
 export type BffErrorCode =
+  | 'access_denied'
   | 'authorization_error'
   | 'authorization_server_error'
+  | 'device_binding_required'
+  | 'forbidden'
+  | 'insufficient_user_authentication'
   | 'invalid_request'
   | 'login_required'
   | 'method_not_allowed'

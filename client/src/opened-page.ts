@@ -13,8 +13,8 @@ export interface Page {
 /**
  * Begins to use the `BffClient` in a page.
  * @param hear receives the events of other tabs
- * @param look requests the session: the page may have missed something while it was in the browser's cache (the Back button),
- *   then `isRestored`, or while nobody saw it
+ * @param look requests the session, since the page may have missed something while it was in the browser's cache (the Back
+ *   button: `isRestored` is true), or while it was not visible
  * @throws Error if there is no page
  */
 export function openPage(

@@ -32,7 +32,7 @@ export interface PageLoad<C extends object = Claims> extends Session<C> {
  * - `logged_in`: by this page, in another tab, or as another user;
  * - `logged_out`: in this tab or another;
  * - `session_expiring`: it is about to end; `expiresAt` of the session says when;
- * - `session_expired`: it cannot be refreshed any more, or the user was not active for too long;
+ * - `session_expired`: it cannot be refreshed any more, the user was inactive for too long, or it was ended elsewhere;
  * - `failed`: the page load failed; `error` of the session says why.
  */
 export type SessionEvent = 'loaded' | 'logged_in' | 'logged_out' | 'session_expiring' | 'session_expired' | 'failed';

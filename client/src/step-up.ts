@@ -34,7 +34,7 @@ export type StepUpEvent =
 const GUARD = 'bff-step-up';
 /** In this tab: the call for which the user signs in. */
 const CALL = 'bff-step-up-call';
-/** The end of time in JavaScript: until another sign-in, or the end of the session. */
+/** The latest `Date`, in milliseconds since 1970: until another sign-in, or the end of the session. */
 const NEVER = 8.64e15;
 /** How long a sign-in may take, in milliseconds. */
 const LOGIN_MS = 600_000;
@@ -91,7 +91,7 @@ export class StepUp<C extends object = Claims> {
   /** Sends a call. `required`: why the API refused it, which no refresh changes. */
   async #send(input: RequestInfo | URL, init?: BffRequestInit): Promise<{ response: Response; required?: StepUpRequirement }> {
     let refused: { response: Response; required: StepUpRequirement } | undefined;
-    // Only requests to APIs come here: no other server has the user sign in.
+    // Only requests to APIs come here: no other server can make the user sign in.
     const inspect: typeof fetch = async (request, sent) => {
       const response = await fetch(request, sent);
       const required = response.status === 401 && (await read(response));
@@ -224,7 +224,7 @@ function forget(): void {
   }
 }
 
-/** Returns whether the call is there when the browser returns. */
+/** Stores the call until the browser returns. Returns whether that succeeded. */
 function remember(call: RefusedCall, session: Session): boolean {
   try {
     sessionStorage.setItem(CALL, JSON.stringify({ call, user: userOf(session) }));

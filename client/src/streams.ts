@@ -1,4 +1,4 @@
-// Streams that stay open while the session continues: the gateway, the network and the server may end each of them.
+// Streams that stay open while the session continues: the filter, the network and the server may end each of them.
 
 import type { BffClient, Claims } from './index.js';
 
@@ -18,9 +18,9 @@ export interface KeepOpenOptions {
 const NORMAL_CLOSURE = 1000;
 
 /**
- * Keeps a stream open while a user is signed in: calls `open` now or at the next sign-in, and again after each lost connection.
- * Closes the stream when the session ends, and opens another one when a user signs in. A web socket that its server closes with
- * code 1000 is not opened again, until the next sign-in.
+ * Keeps a stream open while a user is signed in: calls `open` at once or at the next sign-in, and again after each lost
+ * connection. Closes the stream when the session ends, and opens another one when a user signs in. A WebSocket that its server
+ * closes with code 1000 is not opened again until the next sign-in.
  * @param open makes the stream, and adds the listeners of the application
  * @returns a function that closes the stream for good
  */
@@ -51,7 +51,7 @@ export function keepOpen<C extends object = Claims>(
     let openSince = Infinity;
     const lose = (isFinished: boolean) => {
       if (stream !== opened) return;
-      // A connection that its server closes at once does not count as a success.
+      // A connection that ends before the longest pause would have passed does not count as a success.
       if (Date.now() - openSince > maxPauseMs) failures = 0;
       close();
       if (!isFinished) connectLater();
@@ -68,10 +68,11 @@ export function keepOpen<C extends object = Claims>(
 
   const connectLater = () => {
     const mine = turn;
-    // Not all pages at the same moment.
+    // A random part, so that not all pages connect at the same moment.
     const pause = Math.min(maxPauseMs, minPauseMs * 2 ** failures++) * (0.5 + Math.random() / 2);
     timer = setTimeout(async () => {
-      // Of the status, only that of a session or a server that is away matters: the stream has permissions of its own.
+      // HTTP 401 (no session) and 5xx (a server is down) mean that it must wait. Other errors do not matter: the stream has
+      // permissions of its own.
       const isReady = await client.fetch(probe, { isActivity: false }).then(
         ({ status, body }) => {
           void body?.cancel();

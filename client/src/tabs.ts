@@ -33,8 +33,8 @@ export class Tabs {
   }
 
   /**
-   * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at
-   * the same time, and the BFF makes one refresh of that.
+   * Runs `work` while no other tab runs its own. Without Web Locks, only the changes of one tab wait for each other: several
+   * tabs may then refresh at the same time, and the BFF makes one refresh for all of them.
    * @param waitMs how long to wait for a change in progress, in milliseconds. Then `work` runs beside it
    */
   async runAlone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {

@@ -13,7 +13,7 @@ export function view<C extends object>(session: Session<C>): SessionView<C> {
   return { ...session, isLoading: session.isLoggedIn === undefined && !session.error };
 }
 
-/** Completes the page load, unless that has been done. If it fails, `error` of the session says why. */
+/** Completes the page load, unless that has been done. If the page load fails, `error` of the session says why. */
 export function load<C extends object>(client: BffClient<C>, pageUrl?: string): void {
   if (client.current.isLoggedIn === undefined) client.onPageLoad(pageUrl).catch(() => {});
 }

@@ -126,7 +126,7 @@ fn object(part: &[u8]) -> Option<Map<String, Value>> {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the range is checked; the fraction is meant to go"
+    reason = "the range is checked, and the fraction is to be cut off"
 )]
 fn whole_seconds(value: f64) -> Option<u64> {
     (0.0..=9_007_199_254_740_991.0).contains(&value).then_some(value as u64)

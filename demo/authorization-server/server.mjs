@@ -18,7 +18,7 @@ await findOrCreateDemoUser(database);
 
 const provider = createProvider(config, database, keys);
 const server = createServer(provider.callback());
-// Either side may close an idle pooled connection while a request is on its way. That side must be the proxy, which
+// The side that closes an idle pooled connection may do so while a request is on its way. It must be the proxy, which
 // knows which requests it can retry: Envoy's default idle timeout is one hour.
 server.keepAliveTimeout = 3_900_000;
 

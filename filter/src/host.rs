@@ -16,7 +16,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
 use crate::abi;
 
-/// Returns the time since 1970. Without one it is the end of time, at which everything has expired.
+/// Returns the time since 1970. If the host has none, it is the latest time, at which everything has expired.
 pub(crate) fn now() -> Duration {
     hostcalls::get_current_time()
         .ok()
@@ -140,7 +140,7 @@ pub(crate) fn callout_response(num_headers: usize, body_size: usize, limit: usiz
     (status(&head(&callout_head())), body(body_size, limit))
 }
 
-/// Returns the same as [`callout_response`], with the headers that introspection needs.
+/// Returns the same as [`callout_response`], with the headers that the token stage needs.
 pub(crate) fn server_response(num_headers: usize, body_size: usize) -> ServerResponse {
     if num_headers == 0 {
         return ServerResponse::Failed;

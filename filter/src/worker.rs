@@ -26,7 +26,7 @@ use crate::metrics::Stats;
 const NEXT_TICK: Duration = Duration::from_millis(1);
 
 /// The maximum number of decisions on other requests in one callback, and that of resets. Envoy ends each request inside the
-/// last callback of the one before, so all of them take stack at once, and V8's stack has room for only some hundred.
+/// last callback of the one before, so all of them take stack at once, and V8's stack has room for only a few hundred.
 const MAX_OTHERS: usize = 32;
 
 /// Period of the root context's ticks, for metrics, warnings and the list of ended sessions.
@@ -144,7 +144,7 @@ impl Worker {
                 callouts.remove(&key);
             }
         }
-        // The root context repeats a lost introspection at its next tick.
+        // The root context repeats a lost callout at its next tick.
         if self.gateway.on_stream_end(StreamId::from(context_id)).is_some() {
             host::tick_every(NEXT_TICK);
         }
@@ -243,7 +243,7 @@ impl Host for ContextHost<'_> {
     // Every request of this worker waits in its gateway.
     fn share(&self, _: StreamId, _: Arc<TokenOutcome>) {}
 
-    // The root context repeats a lost introspection at its next tick.
+    // The root context repeats a lost callout at its next tick.
     fn take_over(&self, _: StreamId) {
         host::tick_every(NEXT_TICK);
     }

@@ -58,7 +58,7 @@ pub(crate) enum Mode {
 }
 
 impl Configuration {
-    /// Reads a configuration and begins to tick. Must be called when Envoy creates the configuration.
+    /// Reads a configuration, and begins its ticks. Must be called when Envoy creates the configuration.
     ///
     /// # Errors
     /// What is wrong, for the log.
@@ -73,7 +73,7 @@ impl Configuration {
             Mode::Serve(count) => count.max(1),
             Mode::Validate => 1,
         };
-        // Metrics can be defined only now, so discovered keys have only the one with a label.
+        // Metrics can be defined only now, so for discovered keys there is only the metric with the key as a label.
         let stages = config.bff_token.iter().filter(|_| discovered.is_none());
         let keys = stages.flat_map(|stage| stage.sealer.key_ids());
         let metrics = Arc::new(Metrics::define(envoy, keys));
@@ -103,7 +103,7 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// Returns the part of a worker thread of Envoy.
+    /// Returns what a worker thread of Envoy uses.
     pub(crate) fn thread(&self, index: usize) -> Option<&Arc<Thread>> {
         // Envoy has no more workers than it said.
         self.workers.get(index.checked_rem(self.workers.len())?)
@@ -125,7 +125,7 @@ impl Configuration {
         for (thread, reported) in self.workers.iter().zip(reported.iter_mut()) {
             thread.worker.on_tick(&host);
             thread.worker.end_streams(&host);
-            // The worker thread waits for a copy, and not for Envoy.
+            // Under the gateway's lock the counters are only copied: the worker thread does not wait for Envoy.
             let counted = thread.worker.with_gateway(|gateway| Counted::of(gateway));
             self.metrics.report(envoy, reported, &counted);
         }
@@ -150,8 +150,8 @@ impl Configuration {
         }
     }
 
-    /// Lets no gateway poll the list of ended sessions, which each would do at first: only that of the configuration which
-    /// [begins](Role::Begins) to poll. `list`: what another configuration has polled.
+    /// Keeps the gateways from polling the list of ended sessions, as each would at first: only the first gateway of
+    /// the configuration that [begins](Role::Begins) to poll does so. `list`: what another configuration has polled.
     fn follow(&self, list: Option<&Arc<EndedSessions>>) {
         for thread in &self.workers {
             thread.worker.with_gateway(|gateway| {
@@ -161,7 +161,7 @@ impl Configuration {
         }
     }
 
-    /// Gives the list of ended sessions to all gateways but the first, if this one polls it.
+    /// Gives the list of ended sessions to all gateways that do not have it yet.
     fn share_ended_sessions(&self, list: &Arc<EndedSessions>) {
         for thread in &self.workers {
             thread.worker.with_gateway(|gateway| {
@@ -179,7 +179,8 @@ impl Thread {
         discovered: Option<Arc<DiscoveredSecrets>>,
         metrics: &Arc<Metrics<MetricId, LabelledId>>,
     ) -> Thread {
-        /// Requests have numbers of their own in the whole process, by a number for each thread and configuration.
+        /// The last number of a thread of a configuration. The number of a request begins with that of its thread, and
+        /// is unique in the process.
         static LAST: AtomicU64 = AtomicU64::new(0);
         const STREAMS_BITS: u32 = 36;
         let mut gateway = Gateway::with_memory(config.clone(), memories::of);
@@ -236,12 +237,12 @@ fn warn_of_keys(envoy: &impl Envoy, config: &Config) {
     }
 }
 
-/// Returns the time since 1970. Before 1970 it is the end of time, at which everything has expired.
+/// Returns the time since 1970. If the clock is before 1970, it is the latest time, at which everything has expired.
 pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::MAX)
 }
 
-/// Envoy in a tick, which is of no request: the gateway polls, warns and counts.
+/// Envoy in a tick, which belongs to no request: the gateway polls, warns and counts.
 struct TickHost<'a, E> {
     envoy: &'a E,
 }
@@ -258,7 +259,7 @@ impl<E: Envoy> Host for TickHost<'_, E> {
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
             Callout::EndedSessions => self.envoy.call_out(request).is_some(),
-            // An introspection belongs to a request, on a worker thread: here it would be one for all of them.
+            // A step of the token stage is a callout on behalf of a request, on its worker thread: a tick makes none.
             Callout::Step { .. } => false,
         }
     }

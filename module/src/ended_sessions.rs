@@ -23,13 +23,13 @@ struct Source {
 pub(crate) enum Role {
     /// It polls, and has done so before.
     Polls,
-    /// It polls from now on, since nobody else does.
+    /// It polls from now on, since no other configuration does.
     Begins,
-    /// Another one polls. This is its list, if it has one.
+    /// Another configuration polls. This is its list, if it has one.
     Follows(Option<Arc<EndedSessions>>),
 }
 
-/// The part of a configuration in the list.
+/// The subscription of a configuration to the list.
 pub(crate) struct Subscription {
     source: Arc<Mutex<Source>>,
     number: u64,
@@ -62,12 +62,12 @@ impl Subscription {
         }
     }
 
-    /// Returns the list, if somebody has polled it.
+    /// Returns the list, if a configuration has polled it.
     pub(crate) fn list(&self) -> Option<Arc<EndedSessions>> {
         self.source().list.clone()
     }
 
-    /// Gives the others the list that this configuration has polled.
+    /// Gives the other configurations the list that this one has polled.
     pub(crate) fn publish(&self, list: Arc<EndedSessions>) {
         self.source().list = Some(list);
     }

@@ -77,7 +77,7 @@ pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
     /// Resumes the request, which was paused. The request may end inside this call.
     fn resume(&self);
 
-    /// Resets the request and its response, which was forwarded. The request may end inside this call.
+    /// Resets the request, which was forwarded, and its response. The request may end inside this call.
     fn reset(&self);
 
     /// Answers the request, or replaces its response. The request may end inside this call.

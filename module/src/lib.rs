@@ -2,7 +2,8 @@
 //!
 //! Envoy's hooks become events of the gateway, and its effects become callbacks. All rules are in the core, and what every
 //! shell does alike is in `bff-shell`. `abi` declares Envoy's functions and is the only place that is not safe Rust. It
-//! offers [`envoy::Envoy`] to everything else. A panic is caught at each hook: it would take down the whole of Envoy.
+//! offers [`envoy::Envoy`] to everything else. A panic is caught at each hook: otherwise it would take down the whole
+//! of Envoy.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
-//! The memories of the token stages: those with the same settings share one, at whichever entry point, and it outlives a new
-//! version of a configuration. And the newest access tokens of sessions with open streams, of the whole process.
+//! What gateways share in the whole process: the memories of the token stages, and the newest access tokens of sessions
+//! with open streams. Stages with the same settings share one memory, at whichever entry point, and it outlives a new
+//! version of a configuration.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,8 +11,8 @@ use bff_core::gateway::token_memory::TokenMemory;
 
 use crate::registry::Registry;
 
-/// By stage, maximum size in bytes, and time limit of an introspection in milliseconds: nobody waits for the shorter one of
-/// somebody else.
+/// By stage, maximum size in bytes, and time limit of a callout in milliseconds: no request waits for a callout whose
+/// time limit is not its own.
 static MEMORIES: Registry<(StageId, usize, u64), TokenMemory> = Registry::new();
 
 static NEWEST_TOKENS: LazyLock<Arc<NewestTokens>> = LazyLock::new(Arc::default);
@@ -21,7 +22,7 @@ pub(crate) fn newest_tokens() -> &'static Arc<NewestTokens> {
     &NEWEST_TOKENS
 }
 
-/// Returns the memory of a stage, which lives as long as one of its users. If nothing is to be shared, it is a new one.
+/// Returns the memory of a stage, which lives as long as a gateway has it. If nothing is to be shared, it is a new one.
 pub(crate) fn of(stage: &PhantomToken) -> Arc<TokenMemory> {
     if stage.shared_cache_bytes == 0 {
         return TokenMemory::of_stage(stage);

@@ -13,7 +13,7 @@ impl<K: Hash + Eq, V> Registry<K, V> {
         Self(LazyLock::new(Mutex::default))
     }
 
-    /// Returns the value of a key. If nobody has it, it is created.
+    /// Returns the value of a key. If no configuration has it, it is created.
     pub(crate) fn get(&self, key: K, create: impl FnOnce() -> Arc<V>) -> Arc<V> {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         values.retain(|_, value| value.strong_count() > 0);

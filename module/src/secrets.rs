@@ -17,8 +17,8 @@ pub(crate) struct DiscoveredSecrets {
     subscribed: Vec<(SdsSecret, SecretId)>,
 }
 
-/// Checks a configuration, and subscribes to the secrets to which it refers; `None`: to none. Must be called when Envoy creates
-/// the configuration. Then the configuration has no secrets yet.
+/// Checks a configuration, and subscribes to the secrets to which it refers; `None`: it refers to none. Must be called
+/// when Envoy creates the configuration. Then the configuration has no secrets yet.
 ///
 /// # Errors
 /// The first invalid field, and what to write.
@@ -57,8 +57,8 @@ impl<E: EnvoyConfiguration> Secrets for Subscriber<'_, E> {
         let source = secret.sds_config.as_ref().map(ToString::to_string).unwrap_or_default();
         let id = self.envoy.subscribe(&secret.name, &source)?;
         self.subscribed.borrow_mut().push((secret.clone(), id));
-        // It stands in for a value that has not arrived, so that the rest of the configuration can be checked. Nobody knows it,
-        // and no request is decided with it.
+        // A random value stands in for the one that has not arrived, so that the rest of the configuration can be
+        // checked. Nobody knows it, and no request is decided with it.
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *bytes).map_err(|_| "internal error: no random numbers")?;
         Ok(Zeroizing::new(hex::encode(&*bytes)))
@@ -72,7 +72,7 @@ pub(crate) struct SeenSecrets(Mutex<Seen>);
 #[derive(Default)]
 struct Seen {
     newest: Values,
-    /// The newest valid ones. There are none until all have arrived.
+    /// The newest valid values. There are none until all have arrived.
     valid: Values,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Change {
 }
 
 impl SeenSecrets {
-    /// Looks for new values. One that is invalid changes nothing and keeps no other one from coming into force.
+    /// Looks for new values. An invalid value changes nothing, and other new values take effect all the same.
     pub(crate) fn change(&self, discovered: &DiscoveredSecrets, envoy: &impl EnvoyStream) -> Change {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut change = Change::default();

@@ -7,9 +7,9 @@ use crate::envoy::{EnvoyStream, Span};
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Sends a step's request to the authorization server on behalf of a client's request. If Envoy traces the client's request,
-/// the step has a span below that of the client's request. Returns what `send` returns, and the span while the step is in
-/// progress.
+/// Sends a step's request to the authorization server on behalf of a caller's request. If Envoy traces the caller's
+/// request, the step has a span below that of the caller's request. Returns what `send` returns, and the span while the
+/// step is in progress.
 pub(crate) fn call_out(
     envoy: &impl EnvoyStream,
     step: Step,
@@ -58,7 +58,7 @@ fn traceparent(of_request: &str, span: &dyn Span) -> Option<String> {
     (is_formed && span.trace_id()? == trace).then(|| format!("{version}-{trace}-{id}-{flags}"))
 }
 
-/// Notes the response of the authorization server.
+/// Notes the response of the authorization server in the tags of a span.
 pub(crate) fn note(span: &dyn Span, response: &ServerResponse) {
     match response {
         ServerResponse::Http { status, .. } => {

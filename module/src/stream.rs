@@ -102,7 +102,7 @@ impl Stream {
         }
         let action = self.thread.worker.on_request(&self.host(envoy), self.id, head);
         if action != Action::Pause && self.state.get() == State::Paused {
-            // What it was going to wait for has come in the meantime.
+            // What the request was going to wait for has arrived in the meantime.
             waiting::remove(self.id);
         }
         match action {
@@ -197,14 +197,15 @@ impl Stream {
         }
     }
 
-    /// Handles the end of the request and its response, in which Envoy has the request's span still.
+    /// Handles the end of the request and its response, at which Envoy still has the request's span.
     pub(crate) fn on_complete(&self) {
         if let Some(span) = self.span.take() {
             span.set_tag("canceled", "true");
         }
     }
 
-    /// Waits for nothing any more. If an introspection was lost with this request, another one that waits for it takes over.
+    /// Waits for nothing any more. If a callout was lost with this request, another request that waits for it takes
+    /// over.
     fn leave(&self) {
         waiting::remove(self.id);
         if let Some(next) = self.thread.worker.on_stream_end(self.id) {
@@ -226,8 +227,9 @@ impl Stream {
     }
 }
 
-/// The gateway must learn of the end of every request that is paused, since its client may have left, and of every request that
-/// the gateway may end. Envoy is not called here. Nothing waits for any other request: it takes no lock that the workers share.
+/// The gateway must learn of the end of every request that is paused, since its caller may have disconnected, and of
+/// every request that the gateway may end. Envoy is not called here. The end of any other request takes no lock that
+/// the workers share.
 impl Drop for Stream {
     fn drop(&mut self) {
         if matches!(self.state.get(), State::Paused | State::Open) {

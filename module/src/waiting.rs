@@ -13,11 +13,11 @@ use crate::envoy::Wake;
 pub(crate) enum Task {
     /// Carry out the decision.
     Decide(Decision),
-    /// Decide by the outcome of an introspection that another request has made.
+    /// Decide by the outcome of a flight that another request has ended.
     Learn(Arc<TokenOutcome>),
-    /// Repeat the introspection that was lost with another request.
+    /// Repeat the callout that was lost with another request.
     TakeOver,
-    /// End the stream: its session or its access token has ended.
+    /// End the stream: its session has ended, or its access token has expired.
     Reset,
 }
 
@@ -26,7 +26,7 @@ struct Waiter {
     tasks: VecDeque<Task>,
 }
 
-/// No code of others runs under the lock: a waker calls Envoy, and is deleted by Envoy, only outside of it.
+/// Only code of this module runs under the lock: a waker calls Envoy, and is deleted by Envoy, only outside of it.
 static WAITERS: Mutex<Option<HashMap<StreamId, Waiter>>> = Mutex::new(None);
 
 fn with_waiters<T>(work: impl FnOnce(&mut HashMap<StreamId, Waiter>) -> T) -> T {

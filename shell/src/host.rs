@@ -73,17 +73,17 @@ pub trait Host {
     /// Writes a line to Envoy's log, which leaves out lines below its level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
-    /// Sends a request to a cluster on behalf of the request whose callback it is, if it is one's. The host passes the response
-    /// to [`Worker::on_server_response`](crate::worker::Worker::on_server_response) or
-    /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not exist
-    /// or accepts no more requests. Then there is no response.
+    /// Sends a request to a cluster. In the callback of a request, it is sent on behalf of that request. The host
+    /// passes the response to [`Worker::on_server_response`](crate::worker::Worker::on_server_response) or
+    /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not
+    /// exist or accepts no more requests. Then there is no response.
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool;
 
-    /// Carries out a decision on a paused request, which may be another than that of this callback and may have ended.
+    /// Carries out a decision on a paused request, which may be another than that of this callback, and may have ended.
     fn decide(&self, stream: StreamId, decision: Decision);
 
-    /// Resets a forwarded request and its response, which may be another than that of this callback and may have ended. The
-    /// client sees that the stream was cut off.
+    /// Resets a forwarded request and its response. The request may be another than that of this callback, and may have
+    /// ended. Its caller sees that the stream was cut off.
     fn reset(&self, stream: StreamId);
 
     /// Returns a value of the data that the VMs of the process share, and its version. `None`: there is none, or the host has
@@ -97,7 +97,7 @@ pub trait Host {
         false
     }
 
-    /// Passes the outcome of an introspection to [`Worker::on_outcome`](crate::worker::Worker::on_outcome) of the worker of
+    /// Passes the outcome of a flight to [`Worker::on_outcome`](crate::worker::Worker::on_outcome) of the worker of
     /// another paused request, which may have ended.
     fn share(&self, stream: StreamId, outcome: Arc<TokenOutcome>);
 

@@ -79,7 +79,7 @@ pub struct Metrics<Id, LabelledId> {
 pub struct Counted {
     totals: Counters,
     cached_inactive: usize,
-    /// The change of the cached responses about active tokens that nobody has reported.
+    /// The change in the number of cached responses about active tokens that was not reported yet.
     active_change: i64,
 }
 

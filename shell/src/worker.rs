@@ -60,7 +60,7 @@ impl Worker {
             effect = self.find_shared(host, stream, now.as_secs());
         }
         if effect.is_none() {
-            // Before it waits for another thread, which may wake it at once.
+            // Before the request waits for another thread, which may wake it at once.
             host.prepare_to_wait(stream);
             effect = self.with_gateway(|gateway| gateway.call_out(stream, now));
         }
@@ -82,7 +82,7 @@ impl Worker {
         action
     }
 
-    /// Looks for the token of a request that waits in the host's shared data.
+    /// Looks in the host's shared data for the token of a request that waits.
     fn find_shared(&self, host: &impl Host, stream: StreamId, now: u64) -> Option<Effect> {
         let slots = self.with_gateway(|gateway| gateway.shared_slots(stream))?;
         slots.into_iter().find_map(|slot| {
@@ -98,7 +98,7 @@ impl Worker {
         self.run_effects(host, effects);
     }
 
-    /// Handles the outcome of an introspection of another worker, for a request that waits here.
+    /// Handles the outcome of a flight that another worker has ended, for a request that waits here.
     pub fn on_outcome(&self, host: &impl Host, stream: StreamId, outcome: &TokenOutcome) {
         let now = host.now().as_secs();
         let effect = self.with_gateway(|gateway| gateway.on_outcome(stream, outcome, now));
@@ -122,7 +122,7 @@ impl Worker {
         self.run_effects(host, effects);
     }
 
-    /// Resets the streams whose session or access token has ended, in a tick. Returns whether another tick is due at once.
+    /// Resets the streams that have ended, in a tick. Returns whether another tick is due at once.
     pub fn end_streams<H: Host>(&self, host: &H) -> bool {
         let now = host.now().as_secs();
         for (session, slots) in self.with_gateway(|gateway| gateway.doubtful_sessions(now)) {
@@ -140,13 +140,13 @@ impl Worker {
         ended.len() == H::MAX_RESETS
     }
 
-    /// Repeats the introspections that were lost with their requests, on behalf of no request.
+    /// Repeats the callouts that were lost with their requests, on behalf of no request.
     pub fn repeat_lost(&self, host: &impl Host) {
         let effects = self.with_gateway(Gateway::repeat_lost);
         self.run_effects(host, effects);
     }
 
-    /// If the introspection that this request waits for was lost with another request, repeats it.
+    /// If the callout that this request waits for was lost with another request, repeats it.
     pub fn take_over(&self, host: &impl Host, stream: StreamId) {
         let now = host.now().as_secs();
         let effects = self.with_gateway(|gateway| gateway.take_over(stream, now));
@@ -167,8 +167,8 @@ impl Worker {
         true
     }
 
-    /// Handles the end of a request that was paused, or that the gateway may end. The host may not be called in it. `Some`: the
-    /// introspection that this other request waits for was lost. Call [`Worker::take_over`] of its worker, or
+    /// Handles the end of a request that was paused, or that the gateway may end. It does not call the host. `Some`:
+    /// the callout that this other request waits for was lost. Call [`Worker::take_over`] of its worker, or
     /// [`Worker::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&self, stream: StreamId) -> Option<StreamId> {
         self.with_gateway(|gateway| gateway.on_stream_end(stream))
@@ -284,7 +284,7 @@ pub fn reject(host: &impl RequestHost, rejection: &Rejection) {
 }
 
 /// Returns the level of the line about a rejection. Client errors are in the access log: with a line for each at a higher
-/// level, clients could fill this log.
+/// level, callers could fill this log.
 fn level(rejection: &Rejection) -> Level {
     match rejection.code.status() < 500 {
         true => Level::Debug,

@@ -266,7 +266,7 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
     assert_eq!((response.status, response.code().as_str()), (401, "session_expired"));
     let log = std::fs::read_to_string(test.system.log(Component::SecondBff)).expect("the log");
     assert!(
-        log.contains("another replica began a refresh with this refresh token and did not complete it"),
+        log.contains("another replica began a token request with this refresh token or code and did not complete it"),
         "{log}"
     );
 }

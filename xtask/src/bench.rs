@@ -12,8 +12,8 @@ use crate::{command, programs, tools, workspace};
 const INSTRUCTIONS: &str = "--instructions";
 
 /// Runs all measurements and writes the results. With parts of names: runs only the variants whose names contain one of them,
-/// and their bases, and writes no results. With `--instructions` before them: counts instructions instead of CPU time, and
-/// writes no results either.
+/// and those with which they are compared, and writes no results. With `--instructions` before the names: counts instructions
+/// instead of CPU time, and writes no results either.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let (counts, parts) = match arguments {
         [INSTRUCTIONS, parts @ ..] => (true, parts),
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     }
 }
 
-/// The variants of oauth2-proxy: a part of their names is a part of one of these.
+/// The names of the variants of oauth2-proxy, of which shorter names are parts.
 const OAUTH2_PROXY: [&str; 2] = ["oauth2-proxy-cookie-2000", "oauth2-proxy-redis-2000"];
 
 fn needs_oauth2_proxy(parts: &[&str]) -> bool {
@@ -86,7 +86,8 @@ fn needs_oauth2_proxy(parts: &[&str]) -> bool {
     parts.is_empty() || parts.iter().any(is_of_it)
 }
 
-/// Finds oauth2-proxy and Redis. If one of them is missing, warns and returns `None`, since all else can be measured without.
+/// Finds oauth2-proxy and Redis. If one of them is missing, warns and returns `None`, since all else can be measured without
+/// them.
 fn find_oauth2_proxy() -> Option<(PathBuf, PathBuf)> {
     let redis = tools::redis::find();
     redis

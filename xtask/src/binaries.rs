@@ -121,10 +121,10 @@ impl Binary {
         OF_THE_FILTER.contains(&self.name.as_str()) || !self.is_for_proxy_wasm()
     }
 
-    /// The names of its tests, without those that run only if they are asked for.
+    /// The names of its tests, without those that are ignored unless somebody requests them.
     ///
     /// # Errors
-    /// It does not list them.
+    /// The program does not list its tests.
     pub(crate) fn tests(&self) -> Result<Vec<String>> {
         let ignored = self.list(&["--ignored"])?;
         let mut tests = self.list(&[])?;

@@ -50,10 +50,10 @@ impl Job {
 /// many of its tests at once as there are processors.
 const JOBS_AT_ONCE: usize = 2;
 /// The maximum while the processors are idle, because all jobs wait.
-const MOST_JOBS_AT_ONCE: usize = 4;
+const MOST_JOBS_AT_ONCE: usize = 5;
 
-/// Runs all jobs: two at once, more while the processors are idle, and at the end those that run alone. Those that took longest
-/// in their last run come first, after those that have not run here before. All run, even if one fails.
+/// Runs all jobs: two at once, more while the processors are idle, and at the end those that run alone. Those that have not
+/// run here before come first, then those that took longest in their last run. All run, even if one fails.
 ///
 /// # Errors
 /// Jobs have failed, which the error names with their failed tests, or the run was interrupted.
@@ -169,7 +169,7 @@ impl Running {
         let output = String::from_utf8_lossy(&output);
         let elapsed = self.started.elapsed();
         let seconds = elapsed.as_secs_f64();
-        // It only decides on an order.
+        // This time only decides on the order of the next run.
         let _ = fs::write(self.log.with_extension("ms"), elapsed.as_millis().to_string());
         let (verdict, how) = match status.success() {
             true => ("succeeded", String::new()),
@@ -188,7 +188,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Even after a normal exit: a process that it left behind would run beside the next jobs.
+        // Even after a normal exit: a process that the job left behind would run beside the next jobs.
         self.group.stop(Signal::Terminate, GRACE);
     }
 }

@@ -14,7 +14,7 @@ use crate::tools::apt;
 use crate::tools::node::Node;
 use crate::{command, programs, tools, workspace};
 
-/// A browser with a deployment of the demo. WebKit takes hosts below `.localhost` for third parties to each other, so it needs
+/// A browser with a deployment of the demo. WebKit treats hosts below `.localhost` as third parties to each other, so it needs
 /// one origin.
 struct Walk {
     browser: &'static str,

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 /// The time over which the processors are observed: longer than a program takes to start.
-const WINDOW: Duration = Duration::from_secs(3);
+const WINDOW: Duration = Duration::from_secs(2);
 /// The minimum idle share of all processors at which another job may start.
-const MIN_IDLE: f64 = 0.4;
+const MIN_IDLE: f64 = 0.2;
 
 /// Observes the processors.
 pub(crate) struct Processors {
@@ -29,7 +29,7 @@ impl Processors {
     }
 
     /// Whether the processors were idle enough for another job during the last window. True at most once in each window, so
-    /// that the next window includes the load of the new job. `false` where the times are unknown.
+    /// that the next window includes the load of the new job. `false` if the times are unknown.
     pub(crate) fn had_room(&mut self) -> bool {
         if self.since.elapsed() < WINDOW {
             return false;
@@ -61,7 +61,7 @@ impl Times {
             .collect();
         Some(Times {
             idle: times.get(3)?.saturating_add(*times.get(4)?),
-            // The times of guests, at the end, are in the first ones.
+            // The first times include those of guests, which are at the end.
             all: times.iter().take(8).sum(),
         })
     }

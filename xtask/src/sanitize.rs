@@ -45,7 +45,7 @@ const TOOLS: [Tool; 3] = [
         what: "ThreadSanitizer",
         // If the standard library was built without it, ThreadSanitizer reports false races in that library.
         needs: &["rust-src"],
-        leaves_out: "the examples in doc comments, whose programs would not have it; the standard library is built with it",
+        leaves_out: "the examples in doc comments, whose programs would not be built with it",
         command: |host| {
             let mut tests = cargo(&["test", "--lib", "--tests"]);
             tests

@@ -1,5 +1,5 @@
-//! Which tests `cargo xtask test NAME…` runs. A name of nothing is an error: a run without tests would look like one that
-//! passes.
+//! Which tests `cargo xtask test NAME…` runs. A name that selects no test is an error: a run without tests would look like one
+//! that passes.
 
 use crate::binaries::Binary;
 use crate::result::Result;
@@ -24,7 +24,7 @@ impl Selected<'_> {
 /// Selects the tests whose names, or whose files, contain one of these names. Without names: all.
 ///
 /// # Errors
-/// Nothing has one of the names, or a test program does not list its tests.
+/// One of the names selects no test, or a test program does not list its tests.
 pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec<Selected<'a>>> {
     let mut programs = Vec::new();
     for binary in binaries {
@@ -41,7 +41,8 @@ pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec
     });
     if let Some(unknown) = unknown {
         return Err(format!(
-            "invalid name `{unknown}`: no test and no file of tests has it: write a part of the name of a test or of its file"
+            "invalid name `{unknown}`: no test and no file of tests contains it: write a part of the name of a test or of its \
+             file"
         ));
     }
     let is_everything = names.is_empty();
@@ -54,7 +55,7 @@ pub(crate) fn select<'a>(binaries: Vec<Binary>, names: &[&'a str]) -> Result<Vec
     Ok(selected.collect())
 }
 
-/// Whether a test has this name, or one is in a file that has it.
+/// Whether the name of a test contains this name, or the file does and has a test.
 fn selects_any(file: &str, tests: &[String], name: &str) -> bool {
     tests.iter().any(|test| file.contains(name) || test.contains(name))
 }
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(of(&["chart_pods", "a_test"]), Some(vec![]));
         assert_eq!(of(&["a_test", "elsewhere"]), Some(vec!["a_test", "elsewhere"]));
         assert_eq!(of(&["elsewhere"]), None);
-        // A file whose tests run only if they are asked for.
+        // A file whose tests are ignored unless somebody requests them.
         assert_eq!(arguments("tests/tests/chart_pods.rs", &[], &["chart_pods"]), None);
         assert!(!selects_any("tests/tests/chart_pods.rs", &[], "chart_pods"));
     }

@@ -158,7 +158,7 @@ fn describe(system: &System) {
     println!();
 }
 
-/// How often a browser warns that does not trust the CA: once for each host that it opens.
+/// How often a browser that does not trust the CA warns: once for each host that it opens.
 fn warnings(options: &Options) -> &'static str {
     match (options.web_origin.is_some(), options.one_origin) {
         // The browser opens the user's own server, which forwards to the API.

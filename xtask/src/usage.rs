@@ -14,7 +14,7 @@ const COMMANDS: [Command; 18] = [
         text: &[
             "starts the demo system and keeps it running until Ctrl-C, even if a part of it exits",
             "--check: walks through it in a browser instead, and exits with the result",
-            "--native: has the native module in Envoy, in place of the proxy-wasm module",
+            "--native: loads the native module into Envoy, in place of the proxy-wasm module",
             "--no-envoy: does not start Envoy, which you start by hand",
             "--replicas: starts two replicas of the service, which share a Redis",
         ],
@@ -47,7 +47,7 @@ const COMMANDS: [Command; 18] = [
         synopsis: "newcomer [BROWSER…]",
         text: &[
             "walks through the demo in Chromium, Firefox and WebKitGTK, as somebody whose browser does not trust",
-            "the demo's certificates; with BROWSERs: only in these of chromium, firefox and webkit",
+            "the demo's certificates; with BROWSERs (chromium, firefox, webkit): only in these",
         ],
     },
     Command {
@@ -99,10 +99,10 @@ const COMMANDS: [Command; 18] = [
         name: "bench",
         synopsis: "bench [--instructions] [NAME…]",
         text: &[
-            "measures the filter and the service beside others (about 15 minutes) and writes bench/results;",
-            "oauth2-proxy, one of these others, is left out if Go or Redis is missing;",
-            "with NAMEs: only the variants whose names contain a NAME, and those with which these are compared, and",
-            "writes only to the terminal;",
+            "measures the filter and the service beside other programs (about 15 minutes) and writes bench/results;",
+            "oauth2-proxy, one of these programs, is left out if Go or Redis is missing;",
+            "with NAMEs: measures only the variants whose names contain a NAME, and those with which they are",
+            "compared, and writes only to the terminal;",
             "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
             "machine, and writes only to the terminal",
         ],
@@ -173,7 +173,8 @@ environment of up alone:
   BFF_DEMO_WEB_ORIGIN  the origin of your own page for the demo, such as http://localhost:5173 (default: none)
   BFF_DEMO_OTLP        the address to which the demo sends spans, by OTLP over HTTP, such as 127.0.0.1:4318 (default: none)
 environment of test:
-  PREVIOUS_BFF_SERVICE a bff-service of the last release, if it cannot be built from the history
+  PREVIOUS_BFF_SERVICE and PREVIOUS_FILTER
+                       a bff-service and a bff_filter.wasm of the last release, if they cannot be built from the history
   CUSTOM_RESOURCE_DEFINITIONS
                        a folder with the custom resource definitions of Istio and Envoy Gateway
 environment of all commands that run these programs:

@@ -16,7 +16,7 @@ pub(crate) struct Walkthrough {
 }
 
 impl Walkthrough {
-    /// Finds or fetches them.
+    /// Finds or fetches the browser and the program.
     pub(crate) fn prepare(node: Node) -> Result<Walkthrough> {
         node.install(&folder())?;
         let chromium = tools::chromium::find(&node)?;

@@ -55,7 +55,8 @@ fn too_large() -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, "the request body is longer than 16 KiB")
 }
 
-/// `text/plain` is accepted as JSON: pages send it to avoid a preflight, and the Origin check applies in any case.
+/// Whether the media type fits `kind`. `text/plain` is accepted as JSON: pages send it to avoid a preflight, and the
+/// Origin check applies in any case.
 fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
     match Values::of(headers.get_all(CONTENT_TYPE)) {
         Values::Absent => kind == BodyKind::Json,

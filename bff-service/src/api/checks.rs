@@ -1,4 +1,4 @@
-//! The checks of a request before its endpoint runs.
+//! The checks of a request: those before its endpoint runs, and those that several endpoints make.
 
 use crate::error_code::ErrorCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -59,10 +59,10 @@ pub(super) fn untrusted_origin(headers: &HeaderMap) -> ApiError {
     ApiError::unauthorized(why).because(Reason::Origin)
 }
 
-/// Checks by Fetch Metadata that the browser itself sent the request: the mode is `no-cors`, in which a script cannot send the
-/// headers of these endpoints, and the site is `same-origin`. If `is_site_wide`, the site may also be `same-site`: the browser
-/// sends the request on behalf of the site. Earlier versions of Chromium send neither Fetch Metadata nor an Origin, whereas a
-/// script's POST always has an Origin.
+/// Checks by Fetch Metadata that the browser itself sent the request: the mode is `no-cors`, in which a script cannot
+/// send the headers of the endpoints for device binding, and the site is `same-origin`. If `is_site_wide`, the site may
+/// also be `same-site`: the browser sends the request on behalf of the site. Earlier versions of Chromium send neither
+/// Fetch Metadata nor an Origin, whereas a script's POST always has an Origin.
 pub(super) fn check_browser(headers: &HeaderMap, is_site_wide: bool) -> Result<(), ApiError> {
     if [SEC_FETCH_SITE, SEC_FETCH_MODE, ORIGIN]
         .iter()
@@ -85,7 +85,7 @@ pub(super) fn check_browser(headers: &HeaderMap, is_site_wide: bool) -> Result<(
 }
 
 /// Checks that the request is a top-level navigation: not a background request of a page, and not for a frame or an
-/// image. The endpoint decides which sites it may come from.
+/// image. It may come from any site.
 pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) -> Result<(), ApiError> {
     if origin == CallerOrigin::Untrusted {
         return Err(untrusted_origin(headers));
@@ -106,7 +106,8 @@ pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) ->
 }
 
 /// Refuses a prefetch, also one to prerender (`Sec-Purpose: prefetch;prerender`): the user may never navigate to the
-/// URL, so it must not start a login or use anything up. After an error the browser requests the URL again.
+/// URL, so it must not start a login or use anything up. After an error the browser requests the URL again when the
+/// user navigates.
 pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_prefetch = |line: &HeaderValue| {
         let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));
@@ -130,8 +131,8 @@ pub(super) async fn require_session(call: &Call<'_>) -> Result<(RequestSession, 
     }
 }
 
-/// The error for a request of a bound session without a valid proof. The response clears the device binding cookie, so that
-/// the browser gets a new proof before its next request.
+/// The error for a request of a bound session without a valid proof, or without a fresh one where that is required. The
+/// response clears the device binding cookie, so that the browser gets a new proof before its next request.
 pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: ErrorCode) -> ApiError {
     let name = call.cookies.settings().name(Purpose::DeviceBinding);
     let why = match &session.proof {
@@ -147,8 +148,8 @@ pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: Er
         .with_cookies(set_cookies.into_lines())
 }
 
-/// Checks that the device has just proved that it has the key, if the session is bound to one. What reaches beyond this
-/// session must not be possible with cookies that were copied together with an earlier proof.
+/// If the session is bound to a device, checks that the device has just proved that it has the key. Actions that reach
+/// beyond this session must not be possible with cookies that were copied together with an earlier proof.
 pub(super) async fn check_fresh_proof(call: &Call<'_>, session: &RequestSession) -> Result<(), ApiError> {
     let is_fresh = match standing(call, session).await? {
         // Until the binding decision there is no key, so nothing can be proved.
@@ -181,14 +182,14 @@ pub(super) fn undecided(why: Undecided) -> ApiError {
              read or stored",
         ),
         Undecided::Lost => {
-            let why = "it is no longer known whether the session was bound to a device, since Redis has lost that, or the \
-                       service has restarted without Redis";
+            let why = "it is no longer known whether the session was bound to a device: Redis has lost its entry for \
+                       the session, or the service has restarted without Redis";
             ApiError::new(ErrorCode::SessionExpired, why).because(Reason::SessionExpired)
         }
     }
 }
 
-/// Returns the session of a request, even if the request needs a proof of the device's key and has none.
+/// Returns the session of a request, even if the request needs a proof and has none.
 pub(super) fn require_even_unproven(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
     RequestSession::of(cookies).map_err(|why| match why {
         NoSession::Nobody(error) => cookie_error(cookies.settings(), Purpose::Csrf, &error),
@@ -225,7 +226,7 @@ fn csrf_error(error: CsrfError) -> ApiError {
     ApiError::unauthorized(error.details()).because(Reason::Csrf)
 }
 
-/// Returns a cookie of the session that the endpoint requires.
+/// Returns a cookie that the endpoint requires.
 pub(super) fn require<'s, T>(
     settings: &CookieSettings,
     purpose: Purpose,

@@ -1,4 +1,5 @@
-//! Cross-origin resource sharing: the pages of an application and the service have different origins of one site.
+//! Cross-origin resource sharing (CORS): the pages of an application may have an origin other than that of the service,
+//! at the same site.
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,

@@ -25,6 +25,7 @@ use crate::clock;
 use crate::config::Secret;
 use crate::telemetry::logging::{AUDIT, subject};
 use crate::telemetry::metrics::LogoutParty;
+use crate::telemetry::request_context::RequestContext;
 
 /// The name in metrics and in the log.
 const NAME: &str = "end_sessions";
@@ -55,7 +56,7 @@ struct Login {
     sid: String,
 }
 
-/// Registers the endpoint, if the application has a credential for it. In a configuration with `[applications]`, the
+/// If the application has a credential for the endpoint, registers it. In a configuration with `[applications]`, the
 /// path is `/end-sessions/<name>`.
 pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
     let Some(token) = application.config.admin_token().cloned() else {
@@ -66,19 +67,42 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
         None => "/end-sessions".to_owned(),
     };
     let application = Arc::clone(application);
+    let route = path.clone();
     let handler = move |request: HttpRequest, payload: web::Payload| {
-        let (application, token) = (Arc::clone(&application), token.clone());
+        let (application, token, route) = (Arc::clone(&application), token.clone(), route.clone());
         async move {
-            let began = Instant::now();
-            let ended = end(&application, &token, request.headers(), payload).await;
-            if let Err(failure) = &ended {
-                log_rejection(NAME, failure);
+            let headers = request.headers();
+            match RequestContext::of_request(headers) {
+                Ok(context) => {
+                    context
+                        .scope(answer(&application, &token, route, headers, payload))
+                        .await
+                }
+                Err(error) => respond(Err(ApiError::from(error))),
             }
-            count(&application, NAME, ended.as_ref().err(), began.elapsed());
-            respond(ended)
         }
     };
     app.route(&path, web::post().to(handler));
+}
+
+async fn answer(
+    application: &Application,
+    token: &Secret,
+    route: String,
+    headers: &HeaderMap,
+    payload: web::Payload,
+) -> HttpResponse {
+    let began = Instant::now();
+    let ended = end(application, token, headers, payload).await;
+    let failure = ended.as_ref().err();
+    if let Some(failure) = failure {
+        log_rejection(NAME, failure);
+    }
+    count(application, NAME, failure, began.elapsed());
+    let code = failure.map(|failure| failure.error_code().code());
+    let response = respond(ended);
+    RequestContext::end_span("POST", || route, response.status().as_u16(), code);
+    response
 }
 
 async fn end(
@@ -123,7 +147,7 @@ async fn end(
         ended = name.as_str(),
         subject = subject(sub),
         entries = entries;
-        "an operator ended {what}: {name}; the list of ended sessions has {entries} entries"
+        "an operator ended {what}: {name} in the list of ended sessions, which has {entries} entries"
     );
     Ok(json!({ "ended": name, "entries": entries, "replicas_know": all_know }))
 }
@@ -173,7 +197,7 @@ fn digest(
 ) -> Result<SubjectHash, ApiError> {
     if iss != application.config.authorization_server.issuer {
         return Err(ApiError::invalid(
-            "`iss` is not the issuer of the application: write `authorization_server.issuer`",
+            "`iss` is not the issuer of the application: write the value of `authorization_server.issuer`",
         ));
     }
     if identifier.is_empty() {

@@ -52,8 +52,8 @@ pub(super) enum Caller {
     Navigation,
     /// The browser itself, by a request that no script can send.
     Browser,
-    /// The authorization server, or a frame of it in the browser: the parameters prove the caller, except at `/jwks`,
-    /// which is public.
+    /// The authorization server, or a frame of it in the browser: checked by the parameters, except at `/jwks`, which
+    /// is public.
     AuthorizationServer,
 }
 

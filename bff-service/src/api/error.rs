@@ -1,4 +1,5 @@
-//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]. The details go to the log only.
+//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]. The details go to the log only, except that
+//! `/end-sessions` also sends them to the operator.
 
 use std::borrow::Cow;
 
@@ -28,23 +29,25 @@ pub(super) enum Reason {
     CookieMissing,
     /// A cookie has expired.
     CookieExpired,
-    /// A cookie cannot be decrypted: altered, or sealed with a key that is not in the key ring.
+    /// A cookie lacks a part, cannot be decrypted (altered, or sealed with a key that is not in the key ring), or has
+    /// no usable content.
     CookieUnreadable,
-    /// Cookies of different sessions.
+    /// The cookies belong to different sessions.
     CookiesMixed,
     /// The session was ended before its cookies expired.
     SessionEnded,
-    /// The user was not active in time, or the session has expired.
+    /// The user was not active in time, the session has expired, or it is no longer known whether the session is bound.
     SessionExpired,
-    /// The authorization server no longer accepts the refresh token, or the session was ended during the refresh.
+    /// The authorization server no longer accepts the refresh token or sent an invalid ID token, or the session was
+    /// ended during the refresh.
     RefreshTokenRefused,
-    /// No login is pending in this browser, or none with this state.
+    /// No login is pending in this browser, or none with this `state`.
     LoginUnknown,
     /// The ID token is invalid.
     IdToken,
     /// The logout token is invalid.
     LogoutToken,
-    /// The session is bound to a device, and the request lacks the proof of its key.
+    /// The session is bound to a device, and the request lacks a valid proof, or a fresh one where that is required.
     DeviceProof,
     /// The registration of a device's key, or the signature for a new proof, is invalid.
     DeviceKey,
@@ -105,7 +108,7 @@ impl ApiError {
         }
     }
 
-    /// HTTP 401: a check of the Origin, Fetch Metadata, the CSRF value or a cookie failed.
+    /// HTTP 401: a check of [`ErrorCode::UnauthorizedRequest`] failed.
     pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError::new(ErrorCode::UnauthorizedRequest, why)
     }
@@ -225,7 +228,7 @@ impl From<OAuthError> for ApiError {
     fn from(error: OAuthError) -> ApiError {
         let failure = ApiError::new(code_of(&error, code_of_rejection), error.to_string());
         match &error {
-            // It is a valid one of a user who has not authenticated as required.
+            // The ID token is valid, but its user has not authenticated as required.
             OAuthError::InvalidIdToken(error) if error.is_of_authentication() => failure,
             OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
             OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
@@ -239,8 +242,8 @@ impl From<OAuthError> for ApiError {
     }
 }
 
-/// The error code. `code_of_response` returns it for an error response of the authorization server, which depends on
-/// the request.
+/// The error code. For an error response of the authorization server it depends on the request: `code_of_response`
+/// returns it.
 fn code_of(error: &OAuthError, code_of_response: impl FnOnce(&ErrorResponse) -> ErrorCode) -> ErrorCode {
     match error {
         OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
@@ -273,7 +276,7 @@ fn code_of_rejection(error_response: &ErrorResponse) -> ErrorCode {
 
 /// The error code for a failed refresh, by the meaning of the error.
 pub(super) fn code_of_failed_refresh(error: &OAuthError) -> ErrorCode {
-    // The tokens that came with it are revoked, so the session cannot continue.
+    // The tokens that came with the invalid ID token are revoked, so the session cannot continue.
     if let OAuthError::InvalidIdToken(_) = error {
         return ErrorCode::SessionExpired;
     }

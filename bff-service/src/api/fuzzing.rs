@@ -3,14 +3,14 @@
 use super::endpoints::page_url::PageUrl;
 use crate::config::ResponseMode;
 
-/// The parsed form of a page's URL.
+/// The kind of a page's URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PageUrlKind {
     /// No authorization response.
     Ordinary,
-    /// A plain response.
+    /// A plain authorization response.
     Plain,
-    /// A response as a JWT.
+    /// An authorization response as a JWT.
     Signed,
 }
 

@@ -1,15 +1,16 @@
 //! The HTTP endpoints (`docs/CONTRACT.md`, section 1).
 //!
-//! Every request passes through [`router`]: application, path, preflight, Origin and Fetch Metadata, method, body, and
-//! then the endpoint. `respond` builds every response. There is no other router with which a new endpoint could be
-//! registered to avoid the checks.
+//! Every request to the listener of the endpoints passes through [`router`]: application, path, preflight, Origin and
+//! Fetch Metadata, method, body, and then the endpoint. `respond` builds every response there. That listener has no
+//! other router with which a new endpoint could be registered to avoid the checks.
 //!
 //! * [`router`]: routing and checks; [`call`]: the request that an endpoint gets.
 //! * `endpoint`: the table of endpoints; `endpoints`: their implementation.
-//! * `checks`, `body`: the checks before the endpoint.
+//! * `checks`, `body`: the checks of a request, and its body.
 //! * `success`, `error`, `respond`, `cors`: the response.
 //! * `record`: metrics, audit lines and spans.
-//! * [`openapi`]: the description of all that.
+//! * [`openapi`]: the description of the endpoints.
+//! * [`end_sessions`]: an endpoint of the admin listener, with its own checks and responses.
 
 mod body;
 pub mod call;

@@ -1,4 +1,4 @@
-//! Builds the HTTP response. Only this module adds the headers that every response has.
+//! Builds the HTTP response of an endpoint. Only this module adds the headers that every such response has.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

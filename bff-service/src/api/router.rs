@@ -26,8 +26,7 @@ use crate::clock;
 use crate::session::cookies::request::{Place, RequestCookies};
 use crate::session::cookies::response::SetCookies;
 use crate::session::device_binding::instructions::{WELL_KNOWN_PATH, registering_origins};
-use crate::telemetry::request_context::{RequestContext, RequestId};
-use crate::telemetry::trace::TraceContext;
+use crate::telemetry::request_context::RequestContext;
 
 /// Registers the endpoints of all applications in actix's `App`. While `is_draining` is true, each response closes
 /// its connection, so that the proxy sends no request on it when the service exits.
@@ -49,16 +48,8 @@ pub fn configure(workers: Vec<Worker>, is_draining: Arc<AtomicBool>) -> impl FnO
 }
 
 async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let headers = request.headers();
-    let given = headers
-        .get("x-request-id")
-        .and_then(|id| RequestId::from_header(id.as_bytes()));
-    match given.map_or_else(RequestId::random, Ok) {
-        Ok(id) => {
-            let trace = TraceContext::of_request(headers);
-            let context = RequestContext { id, trace };
-            context.scope(answer(workers, &request, payload)).await
-        }
+    match RequestContext::of_request(request.headers()) {
+        Ok(context) => context.scope(answer(workers, &request, payload)).await,
         Err(error) => respond(CallerOrigin::Absent, Err(ApiError::from(error))),
     }
 }
@@ -238,16 +229,16 @@ async fn dispatch(
     }
     result.map_err(|failure| {
         let mut set_cookies = SetCookies::new(&cookies);
-        // The response to a registration may be late, and the browser may have another session since.
+        // The response to a registration may be late, and the browser may have another session by then.
         if failure.error_code() == ErrorCode::SessionExpired && endpoint != Endpoint::DeviceRegistration {
-            // In any case, no cookie of the session stays in the browser.
+            // Whatever the reason is, no cookie of the session stays in the browser.
             set_cookies.clear_session();
         } else if failure.error_code() == ErrorCode::UnauthorizedRequest
             && matches!(endpoint, Endpoint::Refresh | Endpoint::Touch | Endpoint::Logout)
         {
             // The request may have so many cookies of one name that the valid one is not among those that are read, or
-            // cookies of different sessions: the next request should have fewer of them, including planted ones at
-            // paths that sign-in does not reach.
+            // cookies of different sessions: clear the repeated ones, even planted ones at paths that sign-in does not
+            // reach, so that the next request has fewer of them.
             set_cookies.clear_repeated();
         } else {
             return failure;

@@ -60,7 +60,7 @@ impl Caller {
         (waits, caller)
     }
 
-    /// Whether a result that is there now surely reaches it.
+    /// Whether a result that is there now surely reaches the caller.
     pub fn is_waiting(&self) -> bool {
         self.waits.strong_count() > 0 && Instant::now() < self.surely_until
     }

@@ -1,8 +1,7 @@
 //! The settings that the service reloads while it runs: the cookie keys, the client secret, and the rules of
-//! `/authorize`. Every other change requires a restart.
-//!
-//! The client's certificate is not among them: when a handshake needs it,
-//! [`ClientCertificate`](crate::http_client::client_certificate::ClientCertificate) reloads it.
+//! `/authorize`. Every other change requires a restart, except that of the content of the client's certificate: when a
+//! handshake needs the certificate, [`ClientCertificate`](crate::http_client::client_certificate::ClientCertificate)
+//! reloads it.
 
 use std::sync::Arc;
 

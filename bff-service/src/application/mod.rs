@@ -49,8 +49,8 @@ use crate::telemetry::metrics::Metrics;
 /// on it: the API decides whether it accepts the token.
 const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
 
-/// How long the id of a used logout token is stored, in seconds: until the token is refused for its age, plus one minute of
-/// clock skew in each direction.
+/// How long the id of a used logout token is stored, in seconds: until the token is refused for its age, plus one
+/// minute of clock skew in each direction.
 const LOGOUT_TOKEN_SECONDS: u64 = logout_token::MAX_AGE_SECONDS + 120;
 /// How long a used challenge is stored, in seconds: its longest lifetime, plus one minute of clock skew in each
 /// direction.
@@ -231,8 +231,8 @@ impl Application {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
 
-    /// Begins a session that the service may bind, if it may offer a registration for one that began at `started_at` and
-    /// whose tokens are written at `now` (both in seconds since 1970). Returns whether it may.
+    /// If the service may offer a registration for a session that began at `started_at` and whose tokens are written at
+    /// `now` (both in seconds since 1970), begins the session as provisional. Returns whether it did.
     pub async fn begin_provisional(&self, session: &SessionId, started_at: u64, now: u64) -> bool {
         let until = started_at.saturating_add(REGISTRATION_SECONDS);
         self.config.session.device_binding == DeviceBinding::WhereSupported
@@ -243,12 +243,12 @@ impl Application {
     /// Checks whether new tokens of a session fit into its cookies.
     ///
     /// # Errors
-    /// They are too long.
+    /// The tokens do not fit, or sealing failed.
     pub fn check_fit(&self, tokens: &Tokens<'_>, session: Session, now: u64) -> Result<(), WriteError> {
         fit::check(tokens, session, &self.cookies, &self.ended, self.lifetimes, now)
     }
 
-    /// Revokes these tokens in the background. Only a shutdown waits for it.
+    /// Revokes these tokens in the background. Only a shutdown waits for the revocation.
     pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         // The result is logged.
         drop(
@@ -266,8 +266,8 @@ impl Application {
         }
     }
 
-    /// Ends all sessions that began before `before`, at `now` (both in seconds since 1970), here and, with Redis, at the other
-    /// replicas. Returns what has ended, and whether the other replicas know.
+    /// Ends all sessions that began before `before`, at `now` (both in seconds since 1970), here and, with Redis, at
+    /// the other replicas. Returns what has ended, and whether the other replicas know, or will know within a second.
     pub async fn end_all(&self, before: u64, now: u64) -> (AllEnded, bool) {
         // A session may have begun right after an entry of another replica.
         self.ended_by_now().await;

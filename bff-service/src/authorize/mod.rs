@@ -1,5 +1,6 @@
-//! `/authorize`: the filter's rules for proxies that ask an HTTP service, such as Envoy's `ext_authz`, nginx's
-//! `auth_request` and Traefik's ForwardAuth. It is the second host of the [`Gateway`], after the filter.
+//! `/authorize`: the filter's rules for proxies that ask an HTTP service about each request, such as Envoy with
+//! `ext_authz`, nginx with `auth_request` and Traefik with ForwardAuth. It is the second host of the [`Gateway`], after
+//! the filter.
 //!
 //! * `decision`: the response to the proxy; [`callout`]: requests to the authorization server.
 //!
@@ -52,8 +53,7 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
             let authorizer = current(&authorizer);
             async move {
                 let headers = request.headers();
-                let given = headers.get("x-request-id");
-                let given = given.and_then(|id| RequestId::from_header(id.as_bytes()));
+                let given = RequestId::of_request(headers);
                 let trace = TraceContext::of_request(headers);
                 let id = match (given, &trace) {
                     (None, Some(_)) => RequestId::random().ok(),
@@ -188,7 +188,8 @@ impl Authorizer {
                 Effect::Run(Command::CallOut { flight, request }) => {
                     actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).call_out(flight, request)));
                 }
-                // A request whose caller has left waits on, so no introspection is lost. Nothing is shared with others.
+                // A request whose caller has left continues to wait, so no introspection is lost. Nothing is shared
+                // with other workers.
                 Effect::Run(Command::Share { .. } | Command::TakeOver { .. } | Command::Store(_)) => {}
                 // The service has the list itself.
                 Effect::Run(Command::PollEndedSessions { path, .. }) => {

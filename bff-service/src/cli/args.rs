@@ -9,7 +9,8 @@ usage: bff-service [serve|check|ready] --config PATH
        bff-service --version
 
   serve   serves the BFF's endpoints (default)
-  check   validates the configuration and the authorization server's metadata, and prints errors and warnings
+  check   validates the configuration, checks Redis, the authorization server and the client's credentials, and prints
+          errors and warnings
   ready   asks the service that runs with this configuration whether it is ready; for health checks of containers
   keys    generates cookie keys, and prints the fingerprints of existing ones; see bff-service keys --help
 
@@ -26,7 +27,7 @@ environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=inf
 pub enum Command {
     /// Serve the BFF's endpoints.
     Serve,
-    /// Validate the configuration, and check the authorization server and Redis.
+    /// Validate the configuration, and check Redis, the authorization server and the client's credentials.
     Check,
     /// Ask the running service whether it is ready.
     Ready,

@@ -17,10 +17,10 @@ usage: bff-service keys generate [--count N]
 
   generate      prints new cookie keys, one on each line
   fingerprint   prints the fingerprint of each cookie key and whether the key seals or only opens, never the key itself;
-                reads the keys from the file (`-`: standard input), from the configuration's applications, or otherwise
-                from BFF_COOKIE_KEYS or the file that BFF_COOKIE_KEYS_FILE names";
+                reads the keys from the file (`-`: standard input), those of each application from the configuration, or
+                otherwise from BFF_COOKIE_KEYS or the file that BFF_COOKIE_KEYS_FILE names";
 
-/// Maximum number of keys of one call: the size of a key ring.
+/// Maximum number of keys of one call: the maximum size of a key ring.
 const MAX_KEYS: usize = 16;
 
 /// Why a call has no output.

@@ -288,7 +288,7 @@ impl Config {
         Sealer::new(ring, &self.cookie_name_prefix, self.accept_v1_cookies)
     }
 
-    /// A sealer for values that are not cookies, so that neither opens as the other.
+    /// A sealer for values that are not cookies: such a value does not open as a cookie, nor a cookie as such a value.
     pub fn sealer_for(&self, what: &str, ring: KeyRing) -> Sealer {
         // `#` is not allowed in a prefix.
         let deployment = format!("{}#{what}", self.cookie_name_prefix);

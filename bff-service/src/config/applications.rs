@@ -1,8 +1,9 @@
 //! Several applications in one service, such as one for each domain, each of them a separate client.
 //!
-//! Fields outside of `[applications]` apply to all applications. `[applications.<name>]` has the same fields and
-//! overrides them. So do variables: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and
-//! `BFF_APPLICATIONS__<NAME>__COOKIE_KEYS` its keys. `server` and `demo` apply to the whole service.
+//! Fields outside of `[applications]` apply to all applications. `[applications.<name>]` has the same fields, except
+//! `server` and `demo`, which apply to the whole service. Its values override those outside of it, and variables override
+//! its values: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and
+//! `BFF_APPLICATIONS__<NAME>__COOKIE_KEYS` its keys.
 
 use std::collections::HashSet;
 
@@ -16,7 +17,7 @@ use super::{environment_variables, fields};
 /// Sections and fields that apply to the whole service.
 pub(super) const SHARED: [&str; 2] = ["server", "demo"];
 
-/// Reads all applications of a file. If the file has no `[applications]`, this is a single one without a name.
+/// Reads all applications of a file. If the file has no `[applications]`, returns a single one without a name.
 pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let applications = base.remove("applications");
     let mut errors = environment_variables::apply(&mut base, env);
@@ -133,8 +134,8 @@ fn merge(table: &mut Table, overrides: Table) {
     }
 }
 
-/// Marks the applications that share a redirect URI with another issuer: two issuers at one redirect URI need `iss` in
-/// their responses (RFC 9700, section 2.1). The metadata says whether they send it.
+/// Marks the applications that share a redirect URI with an application of another issuer: two issuers at one redirect URI
+/// need `iss` in their responses (RFC 9700, section 2.1). Their metadata say whether they send it.
 fn mark_shared_redirect_uris(configs: &mut [Config]) {
     let of_all: Vec<(String, Vec<RedirectUrl>)> = configs
         .iter()

@@ -8,7 +8,7 @@ use crate::jose::signing_key::SigningKey;
 /// The client's private keys.
 #[derive(Debug, Default)]
 pub struct ClientKeys {
-    /// For client assertions and request objects: the first key signs, all are published.
+    /// For client assertions and request objects: the first key signs, and all are published.
     pub signing: Vec<SigningKey>,
     /// The algorithm of the first key, if configured.
     pub algorithm: Option<NamedAlgorithm>,

@@ -10,13 +10,14 @@ use super::sections::{DeviceBinding, Settings};
 /// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.
 const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
 
-/// Checks `cookie_domain`, and warns about plain names and a Domain.
+/// Checks `cookie_domain` and the hosts for device binding. Warns about cookie names without a prefix, and about a Domain.
 pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     check_device_binding(settings, errors);
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
-            "`cookie_hardening` is `none`, so a page of any sibling domain can set cookies with these names, and so sign a user \
-             in to an attacker's session: set `host` unless the service must accept cookies of another implementation"
+            "`cookie_hardening` is `none`, so a page of any sibling domain can set cookies with the service's names, and so \
+             sign a user in to an attacker's session: set `host` unless the service must accept cookies of another \
+             implementation"
                 .to_owned(),
         );
     }
@@ -33,7 +34,7 @@ pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings:
     }
     warnings.push(format!(
         "`cookie_domain` is `{domain}`, so browsers send the whole sealed session to every host below it, and a page of any of \
-         these hosts can set cookies with these names: remove the field unless the API is at a host other than the service's"
+         these hosts can set cookies with the same names: remove the field unless the API is at a host other than the service's"
     ));
     if may_be_public_suffix(domain) {
         warnings.push(format!(

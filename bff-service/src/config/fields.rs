@@ -1,5 +1,5 @@
-//! The table of all fields with their names and types: the variables that override them, unknown fields in the file,
-//! and suggestions for unknown fields.
+//! The table of all fields with their names and types: for the variables that override them, for errors about unknown
+//! fields in the file, and for suggestions.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the types of TOML values are not ours")]
 

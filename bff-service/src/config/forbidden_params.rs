@@ -20,7 +20,7 @@ const FORBIDDEN: [&str; 12] = [
 /// Forbidden prefixes of names.
 const FORBIDDEN_PREFIXES: [&str; 2] = ["response_", "code_challenge"];
 
-/// Whether a page may never set this key. The comparison ignores case, as a lenient server might.
+/// Whether a page may never set this key. The comparison ignores case, as a lenient authorization server might.
 pub fn is_forbidden(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     FORBIDDEN.contains(&key.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))

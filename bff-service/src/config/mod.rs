@@ -7,15 +7,15 @@
 //! Secrets come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files that `BFF_COOKIE_KEYS_FILE` or
 //! `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo mode may the file contain
 //! them, as `keys.ring` and `client.secret`. The service reloads both
-//! ([`LiveSettings`](crate::application::live_settings::LiveSettings)). The URL of Redis has the same sources
-//! (`BFF_REDIS_URL`, `BFF_REDIS_URL_FILE`, `redis.url_file`), and is a secret if it contains a password. So has the token of
-//! operators (`BFF_ADMIN_TOKEN`, `BFF_ADMIN_TOKEN_FILE`, `admin.token_file`).
+//! ([`LiveSettings`](crate::application::live_settings::LiveSettings)). The URL of Redis has the same kinds of sources
+//! (`BFF_REDIS_URL`, `BFF_REDIS_URL_FILE`, `redis.url_file`), and is a secret if it contains a password. The token of operators
+//! has them too (`BFF_ADMIN_TOKEN`, `BFF_ADMIN_TOKEN_FILE`, `admin.token_file`). The service reloads neither of these two.
 //!
 //! `HTTPS_PROXY` and `NO_PROXY` configure the proxy for connections to the authorization server
 //! ([`crate::http_client::proxy`]), for all applications.
 //!
 //! * [`sections`]: the fields with their types, defaults, ranges and descriptions.
-//! * [`fields`]: a table of the fields, to find unknown fields and the variables.
+//! * [`fields`]: the table of all fields, for unknown fields and for the variables.
 //! * `load`: loads the file; [`environment_variables`]: variables; `applications`: several applications in one file.
 //! * [`secrets`]: the sources of secrets; [`secret`]: a secret value.
 //! * `validate`: validation of values, with [`endpoint_url`], [`forbidden_params`], `server_endpoints`, `cookie_scope`,

@@ -48,7 +48,7 @@ const ADMIN_TOKEN: SecretSource = SecretSource {
     file_variable: "BFF_ADMIN_TOKEN_FILE",
 };
 
-/// Minimum length of the operators' token, in bytes: nobody can guess it.
+/// Minimum length of the operators' token, in bytes, so that nobody can guess it.
 const MIN_ADMIN_TOKEN_BYTES: usize = 32;
 
 /// Resolves the secrets and stores them in `client.secret`, `keys.ring`, `redis.url` and `admin.token`. A client with a key or
@@ -83,7 +83,7 @@ pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -
     errors
 }
 
-/// The error of a token that could be guessed, or that no header can have.
+/// The error of a token that could be guessed, or that no header can contain.
 fn check_admin_token(token: &Secret) -> Option<FieldError> {
     let token = token.expose().as_bytes();
     let is_valid = token.len() >= MIN_ADMIN_TOKEN_BYTES && token.iter().all(u8::is_ascii_graphic);

@@ -47,8 +47,8 @@ pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>) -> Option
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push(
-            "`demo` is true: the service accepts plain http, published keys, and secrets in this file: remove it in \
-             production"
+            "`demo` is true: the service accepts plain http, published keys, and secrets in this file: remove `demo` \
+             in production"
                 .to_owned(),
         );
     }
@@ -264,7 +264,7 @@ fn check_hosts(settings: &Settings, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Returns the URL of a page that the browser is sent to: on a trusted origin, so that no code reaches another.
+/// Returns the URL of a page that the browser is sent to: on a trusted origin, so that no code reaches another origin.
 fn parse_page_url(
     field: &str,
     value: &str,

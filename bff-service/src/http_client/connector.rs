@@ -1,7 +1,7 @@
 //! Establishes connections: name resolution, TCP, tunnel of the proxy, TLS.
 //!
 //! awc would put TLS on top of the connection of a connector, and read HTTP from that itself. This connector does TLS
-//! itself, so that awc reads an [`ExchangeStream`] over plain text.
+//! itself, so that awc reads from an [`ExchangeStream`], which reads the decrypted data.
 
 use std::future::Future;
 use std::io;

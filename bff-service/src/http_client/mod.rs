@@ -57,8 +57,8 @@ pub struct Limits {
 pub enum Sharing {
     /// The request and its response are not about a user: the connection is reused.
     Shared,
-    /// The request or its response is about a user: the connection is opened for it, and closed after it. HTTP/1.1
-    /// cannot distinguish a well-formed late response from that to the current request.
+    /// The request or its response is about a user: the connection is opened for the request, and closed after its
+    /// response. HTTP/1.1 cannot distinguish a well-formed late response from the response to the current request.
     Own,
 }
 

@@ -69,8 +69,8 @@ impl Proxy {
             Some((variable, list)) => {
                 let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
                 let parsed: Option<_> = entries.map(Exception::parse).collect();
-                let what = "invalid entry: write host names, IP addresses and networks such as 10.0.0.0/8, with a port or \
-                            without, or `*`";
+                let what = "invalid entry: write host names or IP addresses, with or without a port, networks such as \
+                            10.0.0.0/8, or `*`";
                 parsed.ok_or(ProxyError { variable, what })?
             }
         };
@@ -102,7 +102,7 @@ impl Proxy {
 impl ProxyServer {
     fn parse(variable: &'static str, value: &str) -> Result<Self, &'static str> {
         const FORM: &str = "invalid proxy URL: write http://proxy.example.com:3128, with user:password@ before the host \
-                            if the proxy requires them";
+                            if the proxy requires credentials";
         let url = match value.contains("://") {
             true => Url::parse(value),
             false => Url::parse(&format!("http://{value}")),

@@ -20,9 +20,9 @@ const FRESH: Duration = Duration::from_secs(5);
 /// How long to wait for a response if there are cached addresses: the client response timer of RFC 8767, section 5, but
 /// shorter, because a user waits for the whole exchange.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long cached addresses are used without a better response: the maximum stale timer of RFC 8767, section 5. Much
-/// shorter, because the C library does not distinguish a removed name from an unresponsive server, and an address may
-/// be assigned to another host.
+/// How long cached addresses are used without a newer successful response: the maximum stale timer of RFC 8767, section 5,
+/// but much shorter, because the C library does not distinguish a removed name from an unresponsive DNS server, and an
+/// address may be assigned to another host.
 const STALE: Duration = Duration::from_secs(5 * 60);
 /// Maximum number of cached names. A configuration has few, and others must not exhaust memory.
 const MAX_NAMES: usize = 64;

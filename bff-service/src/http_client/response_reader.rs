@@ -120,7 +120,7 @@ impl ResponseReader {
         Ok(input.len() - rest.len())
     }
 
-    /// The connection was closed regularly. This ends a body without length or chunks (RFC 9112, section 6.3, rule 8).
+    /// The connection was closed without an error. This ends a body without length or chunks (RFC 9112, section 6.3, rule 8).
     /// Any other response is truncated.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Signed JSON Web Tokens: parsing, and verification of the signature. The caller validates the claims.
 //!
 //! According to RFC 8725, the algorithm is in a configured list, the key is one of the issuer's published keys and fits
-//! the algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can select another. One kind of token has
-//! no issuer: those of a device, which registers its own key ([`DeviceKey`](super::device_key::DeviceKey)).
+//! the algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can select another. Only the tokens of a
+//! device have no issuer: the device registers its own key ([`DeviceKey`](super::device_key::DeviceKey)).
 
 use jsonwebtoken::crypto;
 use serde_json::{Map, Value};

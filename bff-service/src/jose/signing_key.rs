@@ -110,8 +110,8 @@ impl SigningKey {
         self.algorithms.contains(&algorithm)
     }
 
-    /// The best supported algorithm that the server published, with the server's name for it. Without a published list:
-    /// the most common one.
+    /// The best supported algorithm that the authorization server published, with the published name. Without a published
+    /// list: the most common one.
     pub fn choose(&self, published: Option<&[String]>) -> Option<NamedAlgorithm> {
         match published {
             None => self

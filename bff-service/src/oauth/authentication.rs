@@ -51,8 +51,8 @@ impl ClientAuthenticator {
     }
 
     /// A signed client assertion. By default its audience is the issuer and not an endpoint: an assertion for one
-    /// server must not be valid at another one that lures the client to its endpoints. Only the configuration, never the
-    /// metadata of a server, changes the audience.
+    /// authorization server must not be valid at another one that lures the client to its endpoints. Only the
+    /// configuration, never the metadata, changes the audience.
     fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config.client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
@@ -79,8 +79,10 @@ impl ClientAuthenticator {
         Ok(key.sign(typ, algorithm, &claims)?)
     }
 
-    /// Completes a request of the `oauth2` crate: with a client assertion, a new one for each attempt because an assertion
-    /// can be used once, or with HTTP Basic in this service's encoding, which differs from that of the crate in spaces.
+    /// Completes a request of the `oauth2` crate with one of these:
+    ///
+    /// * A client assertion: a new one for each attempt, because an assertion can be used once.
+    /// * HTTP Basic in this service's encoding, which differs from that of the crate in spaces.
     pub(super) fn authenticate(&self, metadata: &Metadata, mut request: HttpRequest) -> Result<HttpRequest, HttpError> {
         let failed = |error: OAuthError| HttpError::Request(error.to_string());
         match metadata.profile.authentication {

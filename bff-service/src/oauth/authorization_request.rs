@@ -1,5 +1,5 @@
-//! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1), signed (JAR, RFC
-//! 9101) and pushed (PAR, RFC 9126) if the configuration or the server requires it.
+//! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1). It is signed (JAR, RFC
+//! 9101) or pushed (PAR, RFC 9126), or both, if the configuration or the authorization server requires it.
 
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use crate::config::ResponseMode;
 use crate::random;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Lifetime of a request object, in seconds: until the browser has sent it to the server.
+/// Lifetime of a request object, in seconds: until the browser has sent it to the authorization server.
 const REQUEST_OBJECT_SECONDS: u64 = 120;
 
 /// An authorization request, and the values that are stored until its response.
@@ -39,8 +39,8 @@ impl OAuthClient {
     ///
     /// # Errors
     /// [`OAuthError::ExtraParam`] for a parameter that is not allowed; [`OAuthError::Unavailable`] without metadata, or
-    /// if pushing the request fails; [`OAuthError::Rejected`] if the server refuses a pushed request or is busy;
-    /// [`OAuthError::Internal`] for an error of the service.
+    /// if pushing the request fails; [`OAuthError::Rejected`] if the authorization server refuses a pushed request or is
+    /// busy; [`OAuthError::Internal`] for an error of the service.
     pub async fn authorization_request(
         &self,
         redirect_uri: &RedirectUrl,
@@ -143,7 +143,8 @@ impl OAuthClient {
         Ok(key.sign("oauth-authz-req+jwt", algorithm, &claims)?)
     }
 
-    /// Pushes a request to the server and returns its `request_uri`, which can be used once (RFC 9126, section 2).
+    /// Pushes a request to the authorization server and returns its `request_uri`, which can be used once (RFC 9126,
+    /// section 2).
     async fn push(&self, metadata: &Metadata, parameters: Form) -> Result<String, OAuthError> {
         #[derive(Deserialize)]
         struct Pushed {

@@ -25,8 +25,8 @@ impl OAuthClient {
         }
     }
 
-    /// Verifies a response that is a JWT (JARM, section 2.4): its parameters are valid only if the server signed them,
-    /// for this client, and the JWT has not expired.
+    /// Verifies a response that is a JWT (JARM, section 2.4): its parameters are valid only if the authorization server
+    /// signed them for this client, and the JWT has not expired.
     ///
     /// # Errors
     /// [`OAuthError::AuthorizationResponse`] for an invalid response; [`OAuthError::Unavailable`] without keys.

@@ -1,8 +1,8 @@
 //! The metadata and the JWKS of the authorization server, shared by all workers.
 //!
-//! Both are fetched in the background at startup and refreshed periodically. The service starts without them, and a
-//! request that needs them fetches them, so the service needs no restart after the authorization server has started. The
-//! previous documents stay in use while a refresh fails.
+//! Both are fetched in the background, at startup and again periodically. The service starts without them, and a request
+//! that needs them fetches them, so the service needs no restart after the authorization server has started. While
+//! fetching fails, the previous documents stay in use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -43,7 +43,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     metadata: Cached<Metadata>,
     keys: Cached<KeySet>,
-    /// How long the server allows caching of the JWKS, in seconds, or `u64::MAX` if it does not say.
+    /// How long the authorization server allows caching of the JWKS, in seconds, or `u64::MAX` if it does not say.
     keys_max_age: AtomicU64,
     /// The last fetch because of an unknown key, by the sender of the token.
     unknown_key_fetches: [tokio::sync::Mutex<Option<UnknownKeyFetch>>; 2],
@@ -183,10 +183,11 @@ impl AuthorizationServer {
             .map_err(OAuthError::Unavailable)
     }
 
-    /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. Keys are fetched
-    /// for this reason at most once in `authorization_server.unknown_key_seconds`, so that made-up key ids cannot flood
-    /// the server with requests. `None` if it is too early for that, and there are no newer ones. Tokens that anybody may
-    /// send have a separate interval, so that they cannot delay keys for tokens of the server.
+    /// The keys that replace `used`, which did not verify a token: the authorization server may have changed its keys. Keys
+    /// are fetched for this reason at most once in `authorization_server.unknown_key_seconds`, so that made-up key ids
+    /// cannot flood the authorization server with requests. `None` if it is too early to fetch, and there are no newer keys.
+    /// Tokens that anybody may send have a separate interval, so that they cannot delay keys for tokens that the
+    /// authorization server sends.
     ///
     /// # Errors
     /// [`OAuthError::Unavailable`] if the last fetch failed.
@@ -238,7 +239,7 @@ impl AuthorizationServer {
         let failed = |cause: &str| {
             format!(
                 "fetching {url} failed: {cause}: check `jwks_uri` of the metadata and `authorization_server.jwks_uri`, and \
-                 check that the server is running"
+                 check that the authorization server is running"
             )
         };
         let response = http
@@ -285,7 +286,7 @@ fn add_field(error: TlsError) -> FieldError {
     FieldError::new(field, error.to_string())
 }
 
-/// When to fetch again, in seconds: at the end of the server's cache lifetime, but within bounds.
+/// When to fetch again, in seconds: at the end of the cache lifetime of the JWKS, but within bounds.
 fn refresh_after(max_seconds: u64, max_age: u64) -> u64 {
     max_seconds.min(max_age.max(MIN_REFRESH_SECONDS))
 }

@@ -1,4 +1,4 @@
-//! A document that is fetched once for all callers, cached and refreshed, never by two fetches at a time.
+//! A document that is fetched once for all callers, cached, and fetched again, never by two fetches at a time.
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -52,8 +52,8 @@ impl<T> Cached<T> {
     }
 
     /// Fetches the document again. A caller during a fetch waits for its result, success or failure, and does not start
-    /// another one: a server that is down must not get one request after the other, each until its timeout. After a
-    /// failure, the previous document stays.
+    /// another one: an authorization server that is down must not get one request after the other, each until its timeout.
+    /// After a failure, the previous document stays.
     ///
     /// # Errors
     /// The error of the fetch, also if another caller made it.

@@ -77,8 +77,8 @@ impl OAuthClient {
         self.server.metadata(&self.http).await
     }
 
-    /// The algorithm and the claims of a JWT that the server signed. The claims are not validated. `types` are the
-    /// accepted values of `typ`, in lower case.
+    /// The algorithm and the claims of a JWT that the authorization server signed. The claims are not validated. `types`
+    /// are the accepted values of `typ`, in lower case.
     pub(super) async fn verify_signature(
         &self,
         raw: &str,
@@ -90,7 +90,7 @@ impl OAuthClient {
         let keys = self.server.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
             Ok(claims) => claims,
-            // The server may sign with a key that is newer than the cached JWKS.
+            // The authorization server may sign with a key that is newer than the cached JWKS.
             Err(error) => match self.server.keys_after(&self.http, &keys, from).await? {
                 Some(newer) => token.verify(&newer).map_err(invalid)?,
                 None => return Err(invalid(error)),
@@ -109,7 +109,7 @@ pub(super) enum VerificationError {
 }
 
 impl VerificationError {
-    /// Returns the error of the caller: `invalid` creates it for an invalid JWT.
+    /// Returns the error for the caller: `invalid` creates it for an invalid JWT.
     pub(super) fn into_oauth_error(self, invalid: impl FnOnce(JwtError) -> OAuthError) -> OAuthError {
         match self {
             VerificationError::Invalid(error) => invalid(error),

@@ -23,8 +23,8 @@ pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     Some(url.into())
 }
 
-/// Fetches the document from [`openid_configuration_url`]. If the server has none there (HTTP 4xx), fetches it from
-/// [`oauth_authorization_server_url`].
+/// Fetches the document from [`openid_configuration_url`]. If the authorization server has none there (HTTP 4xx), fetches
+/// it from [`oauth_authorization_server_url`].
 ///
 /// # Errors
 /// The URL, what is wrong, and what to do, for the log.
@@ -52,7 +52,8 @@ async fn get(http: &HttpClient, url: &str) -> Result<ServerResponse, String> {
         .await
         .map_err(|error| {
             format!(
-                "fetching {url} failed: {error}: check `authorization_server.issuer`, and check that the server is running"
+                "fetching {url} failed: {error}: check `authorization_server.issuer`, and check that the authorization \
+                 server is running"
             )
         })
 }

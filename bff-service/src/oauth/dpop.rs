@@ -16,10 +16,10 @@ use crate::jose::algorithm::NamedAlgorithm;
 use crate::jose::signing_key::SigningKey;
 use crate::random;
 
-/// Maximum length of a server's nonce, in bytes.
+/// Maximum length of a nonce of the authorization server, in bytes.
 const MAX_NONCE_BYTES: usize = 1024;
 
-/// Creates DPoP proofs, and stores the nonces of the server. One for each worker.
+/// Creates DPoP proofs, and stores the nonces of the authorization server. One for each worker.
 pub(super) struct Dpop {
     key: SigningKey,
     /// The latest nonces of the authorization server's endpoints and of the userinfo endpoint: the two roles have
@@ -27,7 +27,7 @@ pub(super) struct Dpop {
     nonces: [RefCell<Option<String>>; 2],
 }
 
-/// The role of the server in a request.
+/// The role of the authorization server in a request.
 #[derive(Clone, Copy)]
 pub(super) enum ServerRole {
     /// A token request.

@@ -26,7 +26,8 @@ const SECRET_PARAMETERS: [&str; 6] = [
 ];
 
 /// An error. `Display` is for the log, never for the browser, and contains no token, code or secret. It contains strings
-/// of the authorization server only if they are names (an error code, an algorithm, an audience), and truncated.
+/// of the authorization server only if they are names (an error code, an algorithm, an issuer, an audience), and truncates
+/// these.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// The authorization server is unreachable, timed out, answered with an HTTP 5xx other than 503, or sent an unusable
@@ -39,7 +40,9 @@ pub enum OAuthError {
     /// The userinfo endpoint answered HTTP 401. (HTTP 401 `token_expired`)
     #[error("the userinfo endpoint refused the access token")]
     TokenExpired,
-    /// The ID token is invalid. (HTTP 400 `invalid_request`)
+    /// The ID token is invalid. (After a login: HTTP 400 `invalid_request`, or HTTP 401
+    /// `insufficient_user_authentication` if only the user's authentication is not as required. After a refresh: HTTP 401
+    /// `session_expired`)
     #[error("ID token: {0}")]
     InvalidIdToken(#[from] IdTokenError),
     /// The issuer (RFC 9207) or the signature (JARM) of the authorization response is invalid. (HTTP 400 `invalid_request`)
@@ -73,7 +76,7 @@ pub enum AuthorizationResponseError {
 /// Why a logout token is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogoutTokenError {
-    /// A common rule for JWTs of the authorization server.
+    /// A common rule for JWTs of the authorization server is violated.
     #[error(transparent)]
     Jwt(#[from] JwtError),
     /// The keys to verify the signature are not available.

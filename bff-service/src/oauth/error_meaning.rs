@@ -6,9 +6,9 @@
 pub enum Meaning {
     /// The same request may succeed later. Nothing was used up, and the session stays.
     Temporary,
-    /// The code or token is no longer valid, or requires an interaction: the user must sign in.
+    /// The code or token is no longer valid, or the authorization server requires an interaction: the user must sign in.
     SignInRequired,
-    /// An error in the configuration of either side, or of the server: for its operators.
+    /// An error in the configuration of the client or of the authorization server, or a failure there: for operators.
     Failure,
 }
 
@@ -88,7 +88,7 @@ error_codes! {
     UnsupportedGrantType = "unsupported_grant_type",
     /// RFC 6749, section 5.2.
     InvalidScope = "invalid_scope",
-    /// RFC 6749, section 4.1.2.1: the user or the server denied the request.
+    /// RFC 6749, section 4.1.2.1: the user or the authorization server denied the request.
     AccessDenied = "access_denied",
     /// RFC 6749, section 4.1.2.1.
     UnsupportedResponseType = "unsupported_response_type",
@@ -181,7 +181,7 @@ impl OAuthErrorCode {
 }
 
 /// The meaning of a response with this status and error code. A status that means "later" takes precedence over the
-/// code: a busy server, or a busy proxy in front of it, must not sign anybody out.
+/// code: a busy authorization server, or a busy proxy in front of it, must not sign anybody out.
 pub fn meaning(status: u16, code: Option<OAuthErrorCode>) -> Meaning {
     match Status::of(status) {
         Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::AuthorizationServer;
 
-/// Maximum number of exchanges of an application in the background, of each kind.
+/// Maximum number of exchanges of an application in the background, of each kind: of codes, and of refresh tokens.
 pub const MAX_BACKGROUND_EXCHANGES: usize = 100;
 
 /// Time limits of exchanges.
@@ -26,7 +26,7 @@ impl ExchangeTimes {
         }
     }
 
-    /// Time limit of an exchange and what belongs to it: the total, plus two requests to revoke tokens that are not
+    /// Time limit of an exchange and of what follows from it: the total, plus two requests to revoke tokens that are not
     /// accepted, without repetitions.
     pub fn complete_after(&self) -> Duration {
         self.total.saturating_add(self.wait).saturating_add(self.wait)

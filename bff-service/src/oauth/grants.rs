@@ -45,9 +45,9 @@ impl OAuthClient {
     /// `redirect_uri`, `nonce` and `requirements` are those of the authorization request.
     ///
     /// # Errors
-    /// [`OAuthError::Rejected`] if the server refuses the code or is busy; [`OAuthError::InvalidIdToken`] if the ID token
-    /// is missing or invalid; [`OAuthError::Unavailable`] if the server is unreachable or its response cannot be used;
-    /// [`OAuthError::Internal`] for an error of the service.
+    /// [`OAuthError::Rejected`] if the authorization server refuses the code or is busy; [`OAuthError::InvalidIdToken`] if
+    /// the ID token is missing or invalid; [`OAuthError::Unavailable`] if the authorization server is unreachable or its
+    /// response cannot be used; [`OAuthError::Internal`] for an error of the service.
     pub async fn exchange_code(
         &self,
         code: &str,
@@ -77,8 +77,8 @@ impl OAuthClient {
     }
 
     /// Uses a refresh token (RFC 6749, section 6). An ID token in the response must belong to the same user as
-    /// `previous_id_token`, which has been validated. `scope` is the granted scope, if known: some servers require it,
-    /// and a wider scope is an error.
+    /// `previous_id_token`, which has been validated. `scope` is the granted scope, if known: some authorization servers
+    /// require it, and none may accept a wider one.
     ///
     /// # Errors
     /// The same as those of [`exchange_code`](OAuthClient::exchange_code).
@@ -90,8 +90,8 @@ impl OAuthClient {
     ) -> Result<TokenSet, OAuthError> {
         let scope = scope.filter(|_| self.config().client.send_scope_at_refresh);
         match self.refresh_with_scope(refresh_token, previous_id_token, scope).await {
-            // The server rejected the scope before it used the refresh token. Without the parameter, the request is for
-            // the granted scope.
+            // The authorization server rejected the scope before it used the refresh token. Without the parameter, the
+            // request is for the granted scope.
             Err(OAuthError::Rejected(error_response))
                 if scope.is_some() && error_response.error_code() == Some(OAuthErrorCode::InvalidScope) =>
             {
@@ -163,7 +163,7 @@ impl OAuthClient {
         accepted
     }
 
-    /// The client of the `oauth2` crate for the current endpoints of the server.
+    /// The client of the `oauth2` crate for the current endpoints of the authorization server.
     pub(super) fn grants(&self, metadata: &Metadata, redirect_uri: &RedirectUrl) -> Grants {
         let settings = &self.config().client;
         let authentication = metadata.profile.authentication;
@@ -227,8 +227,8 @@ impl OAuthClient {
         Ok(converted)
     }
 
-    /// Sends a grant with a DPoP proof, and again if the server requires its nonce before it uses the code or the
-    /// refresh token (RFC 9449, section 8).
+    /// Sends a grant with a DPoP proof, and again if the authorization server requires its nonce before it uses the code
+    /// or the refresh token (RFC 9449, section 8).
     async fn send_with_proof(
         &self,
         http: &HttpClient,
@@ -325,7 +325,11 @@ fn grant_error(
             None => "malformed token response: not JSON, or a required member (`access_token`, `token_type`) is missing, or a \
                   member is repeated: check `authorization_server.token_endpoint` and the metadata"
                 .to_owned(),
-            Some(_) => format!("malformed token response: the member `{}` is invalid", error.path()),
+            Some(_) => format!(
+                "malformed token response: the member `{}` is invalid: check `authorization_server.token_endpoint` and the \
+                 metadata",
+                error.path()
+            ),
         }),
         (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => OAuthError::Unavailable(
             "malformed token response: not JSON: check `authorization_server.token_endpoint` and the metadata"

@@ -36,8 +36,8 @@ impl HttpClient {
     }
 
     /// Sends a GET request with these additional headers. The body of the response must not exceed `limit` bytes. If the
-    /// connection breaks, the request is repeated once: a server may close an idle connection at any time, and GET has
-    /// no side effects.
+    /// connection breaks, the request is repeated once: the authorization server may close an idle connection at any time,
+    /// and GET has no side effects.
     ///
     /// # Errors
     /// See [`HttpError`]. A response with HTTP 4xx is not an error.

@@ -54,7 +54,7 @@ pub enum IdTokenError {
     /// The token response of a login has no ID token.
     #[error("missing in the token response: check that the authorization server issues ID tokens to this client")]
     Missing,
-    /// A common rule for JWTs of the authorization server.
+    /// A common rule for JWTs of the authorization server is violated.
     #[error(transparent)]
     Jwt(#[from] JwtError),
     /// `azp` is another client.
@@ -112,7 +112,7 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
     if string(claims, "sub")?.is_empty() {
         return Err(ClaimError("sub").into());
     }
-    // It may be absent, also with several audiences (OpenID Connect Core 1.0, errata set 2).
+    // `azp` may be absent, also with several audiences (OpenID Connect Core 1.0, errata set 2).
     if let Some(party) = claims.get("azp")
         && party.as_str() != Some(expected.client_id)
     {

@@ -9,7 +9,7 @@ use super::error::OAuthError;
 use super::error_meaning::Meaning;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Maximum number of attempts for a revocation, if the server is temporarily unavailable.
+/// Maximum number of attempts for a revocation, if the authorization server is temporarily unavailable.
 const MAX_ATTEMPTS: u32 = 3;
 /// Maximum pause between attempts, in seconds. A longer `Retry-After` is shortened.
 const MAX_PAUSE_SECONDS: u64 = 60;
@@ -18,18 +18,18 @@ const DEFAULT_PAUSE_SECONDS: u64 = 2;
 
 /// The result of one attempt to revoke a token.
 enum Attempt {
-    /// The server answered HTTP 200 or 201, or has no revocation endpoint.
+    /// The authorization server answered HTTP 200 or 201, or has no revocation endpoint.
     Done,
-    /// The server is temporarily unavailable. Another attempt after this time may succeed.
+    /// The authorization server is temporarily unavailable. Another attempt after this time may succeed.
     Later(Duration),
     /// The request failed for another reason.
     Failed(OAuthError),
 }
 
 impl OAuthClient {
-    /// If the server has a revocation endpoint (RFC 7009), revokes tokens. A failure is only logged, because the logout
-    /// must succeed in any case. If the server is temporarily unavailable, the request is repeated later (RFC 7009,
-    /// section 2.2.1).
+    /// If the authorization server has a revocation endpoint (RFC 7009), revokes tokens. A failure is only logged, because
+    /// the logout must succeed in any case. If the authorization server is temporarily unavailable, the request is repeated
+    /// later (RFC 7009, section 2.2.1).
     pub async fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         let mut is_refresh_token_revoked = false;
         // The refresh token of a session without one is an empty string.
@@ -37,8 +37,8 @@ impl OAuthClient {
             is_refresh_token_revoked = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
         }
         if let Some(token) = access_token {
-            // The server may have revoked it with the refresh token, and may then answer with any error (RFC 7009,
-            // section 2.1).
+            // The authorization server may have revoked it with the refresh token, and may then answer with any error
+            // (RFC 7009, section 2.1).
             let level = match is_refresh_token_revoked {
                 true => log::Level::Debug,
                 false => log::Level::Warn,
@@ -47,8 +47,8 @@ impl OAuthClient {
         }
     }
 
-    /// Returns whether the token is revoked, or the server has no endpoint for it. A rejection that is not temporary is
-    /// logged at `level`.
+    /// Returns whether the token is revoked, or the authorization server has no endpoint for it. A rejection that is not
+    /// temporary is logged at `level`.
     async fn revoke_one(&self, token: &str, hint: &'static str, level: log::Level) -> bool {
         let name = hint.replace('_', " ");
         for attempt in 1..=MAX_ATTEMPTS {

@@ -27,7 +27,7 @@ pub struct Metadata {
     pub pushed_authorization_request_endpoint: Option<Url>,
     /// Whether authorization responses contain `iss` (RFC 9207), according to the metadata or the configuration.
     pub iss_parameter_supported: bool,
-    /// The negotiated features of the client and the server.
+    /// The negotiated features of the client and the authorization server.
     pub profile: Profile,
 }
 

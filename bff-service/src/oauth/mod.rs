@@ -3,11 +3,12 @@
 //! * [`client`]: the client of a worker; [`authorization_server`]: metadata and JWKS, shared by all workers, each a [`cached`]
 //!   document.
 //! * [`discovery`], [`metadata`]: fetching and examining the metadata; [`negotiation`]: the features of the client and
-//!   the server.
+//!   the authorization server.
 //! * [`authorization_request`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
 //! * [`grants`], [`token_response`]: the code and refresh token grants; [`exchange_times`]: their time limits.
 //! * [`authentication`], [`client_secret`], `dpop`: client authentication, and sender-constrained tokens.
-//! * [`signed_jwt`]: the common rules for JWTs of the server; [`id_token`], [`logout_token`]: those of these two kinds.
+//! * [`signed_jwt`]: the common rules for JWTs of the authorization server; [`id_token`], [`logout_token`]: the rules of
+//!   these two kinds.
 //! * [`userinfo`], [`logout`]: the userinfo endpoint, revocation and logout.
 //! * [`error`], [`error_meaning`], [`retry_after`]: errors and their meaning.
 //! * [`http`]: requests with [`crate::http_client`], counted and traced.

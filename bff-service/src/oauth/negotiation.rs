@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::config::{ClientAuthentication, Config, ResponseMode};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
-/// The members of the metadata with the capabilities of the server.
+/// The members of the metadata with the capabilities of the authorization server.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
@@ -140,7 +140,8 @@ pub(super) fn negotiate(
     })
 }
 
-/// The configured method. Without one, the strongest that the client has credentials for and the server supports.
+/// The configured method. Without one, the strongest that the client has credentials for and the authorization server
+/// supports.
 fn authentication(
     published: &Capabilities,
     config: &Config,
@@ -156,7 +157,7 @@ fn authentication(
     };
     if let Some(method) = config.client.authentication {
         if published.token_endpoint_auth_methods_supported.is_some() && !is_supported(&method) {
-            // A server may support more than it publishes, which is why the field exists.
+            // An authorization server may support more than it publishes, which is why the field exists.
             found.overridden.push(format!(
                 "`client.authentication` is `{}`, which the authorization server does not list \
                  (token_endpoint_auth_methods_supported), and it is used as configured: if the authorization server answers \
@@ -217,7 +218,7 @@ fn algorithm(config: &Config, published: Option<&[String]>) -> Option<NamedAlgor
     keys.algorithm.or_else(|| key.choose(published))
 }
 
-/// Whether the server publishes values, without this one.
+/// Whether the authorization server publishes values, without this one.
 fn is_missing(published: &Option<Vec<String>>, value: &str) -> bool {
     published
         .as_ref()

@@ -1,8 +1,8 @@
 //! The common rules for JWTs that the authorization server signs for this client: ID tokens, which have [more
 //! rules](super::id_token), signed userinfo responses, signed authorization responses (JARM) and logout tokens.
 //!
-//! All are signed with one of `authorization_server.id_token_algorithms`, by a key of the server's JWKS. Pure
-//! functions: the time is an argument, and the signature has been verified before.
+//! All are signed with one of `authorization_server.id_token_algorithms`, by a key of the authorization server's JWKS.
+//! Pure functions: the time is an argument, and the signature has been verified before.
 
 use serde_json::{Map, Value};
 

@@ -19,11 +19,11 @@ const MAX_SCOPE_BYTES: usize = 1024;
 pub struct TokenSet {
     /// The access token: visible ASCII characters.
     pub access_token: String,
-    /// Lifetime of the access token, in seconds, if the server states it.
+    /// Lifetime of the access token, in seconds, if the authorization server states it.
     pub expires_in: Option<u64>,
     /// The refresh token: printable ASCII characters. After a refresh, `None` means that the old one stays valid.
     pub refresh_token: Option<String>,
-    /// Lifetime of the refresh token, in seconds, if the server states it.
+    /// Lifetime of the refresh token, in seconds, if the authorization server states it.
     pub refresh_expires_in: Option<u64>,
     /// The scope of the access token, if known: that of the response or, at a refresh, otherwise the requested one.
     pub scope: Option<String>,
@@ -167,8 +167,8 @@ fn check(token: &str, name: &str, characters: &str, is_allowed: fn(u8) -> bool) 
     }
 }
 
-/// Scope names and spaces (RFC 6749, section 3.3). Any other value is ignored, because a request could not contain it,
-/// and so is one of more than [`MAX_SCOPE_BYTES`].
+/// Scope names and spaces (RFC 6749, section 3.3). Any other value is ignored, because a request could not contain it.
+/// A value of more than [`MAX_SCOPE_BYTES`] is ignored too.
 fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let is_legal = |byte: u8| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);

@@ -91,7 +91,7 @@ impl OAuthClient {
         access_token: &str,
     ) -> Result<ServerResponse, OAuthError> {
         let get = async |headers: &[(&str, &str)]| {
-            // The client's registration decides which of the two the server sends.
+            // The client's registration decides which of the two the authorization server sends.
             let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
             let response = self
                 .http()
@@ -113,7 +113,7 @@ impl OAuthClient {
             )
         };
         let response = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
-        // Repeat the request with the server's nonce (RFC 9449, section 9).
+        // Repeat the request with the nonce of the response (RFC 9449, section 9).
         if !dpop.store_nonce(ServerRole::ResourceServer, &response) || response.status != 401 {
             return Ok(response);
         }

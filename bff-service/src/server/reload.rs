@@ -105,6 +105,11 @@ impl ConfigReloader {
             })?;
             matched.push(configs.swap_remove(index));
         }
-        Ok(matched)
+        match configs.first().and_then(Config::name) {
+            Some(name) => {
+                Err(FieldError::new("applications", format!("`{name}` was added: restart the service")).into())
+            }
+            None => Ok(matched),
+        }
     }
 }

@@ -10,8 +10,8 @@ use super::device_binding::key_cookie::KeyContent;
 use super::identity::Session;
 use super::refresh_cookie::RefreshContent;
 
-/// The session of a request's cookies. A cookie is present if it belongs to this session and has not expired. Instead of
-/// any other, the error says why.
+/// The session of a request's cookies. A cookie is present if it belongs to this session and has not expired. In place
+/// of any other cookie, an error says why it does not count.
 pub struct RequestSession {
     session: CurrentSession,
     /// The access token.
@@ -29,9 +29,9 @@ pub struct RequestSession {
     /// The binding with which the cookies are sealed. The module `device_binding::standing` says which binding the
     /// session has now.
     pub sealed: Binding,
-    /// The proof of the device's key.
+    /// The proof that the browser has the device's key.
     pub proof: Result<Opened, CookieError>,
-    /// The device's key, and the browser's identifier of the session.
+    /// The device's public key, and the browser's identifier of the session.
     pub key: Result<KeyContent, CookieError>,
 }
 

@@ -13,7 +13,7 @@ use super::writer::{CsrfValue, SessionWriter, WriteError};
 /// calculation.
 ///
 /// # Errors
-/// The tokens do not fit.
+/// The tokens do not fit, or sealing failed.
 pub fn check(
     tokens: &Tokens<'_>,
     session: Session,

@@ -1,4 +1,4 @@
-//! The pending logins of a browser: the content of the login cookie.
+//! The pending logins of a browser: the content of the login cookie or the navigation cookie.
 //!
 //! It is a list, because every tab may start a login. It is bounded, because a page may start logins in a loop, and
 //! cookies must not accumulate.
@@ -153,7 +153,7 @@ impl PendingLogins {
         self.logins.iter().map(|login| login.expires_at).max()
     }
 
-    /// The content of the login cookie.
+    /// The content of the cookie.
     ///
     /// # Errors
     /// Serialization failed.

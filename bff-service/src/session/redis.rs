@@ -1,5 +1,5 @@
 //! The connection to Redis: one for each application, which reconnects automatically, with a short time limit for each
-//! command. Redis holds only coordination data: without Redis the service continues alone.
+//! command. Redis holds only coordination data: without Redis each replica continues alone, where that is safe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -109,7 +109,7 @@ impl Redis {
         self.last_seen.load(Relaxed)
     }
 
-    /// Whether Redis was recently unavailable in such a way that stored data may be gone.
+    /// Whether Redis came back at most `time` ago, after an outage in which it may have lost data.
     pub(super) fn has_come_back_within(&self, time: Duration) -> bool {
         let until = self.back_at.load(Relaxed).saturating_add(time.as_secs());
         // Times are rounded, so include this second.

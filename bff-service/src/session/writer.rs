@@ -39,7 +39,7 @@ pub enum CsrfValue<'a> {
     Kept(Opened),
 }
 
-/// Writes the cookies of one session, all with its id, and none with a longer lifetime.
+/// Writes the cookies of one session, all with its id, and none with a lifetime longer than that of the session.
 pub struct SessionWriter<'w, 'a, 'b> {
     cookies: &'w mut SetCookies<'a, 'b>,
     session: Session,
@@ -196,7 +196,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
 
     fn seal(&mut self, purpose: Purpose, value: &[u8], expires_at: u64) -> Result<(), WriteError> {
         let sealed = self.sealed(purpose, value, expires_at)?;
-        // The browser keeps an expired cookie: it still says to which session the others belong, or that it has ended.
+        // The browser keeps a cookie whose content has expired: that cookie still says to which session the others
+        // belong, or that the session has ended.
         let lifetime = self
             .lifetimes
             .is_persistent()

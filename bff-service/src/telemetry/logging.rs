@@ -126,7 +126,7 @@ impl<'kvs> VisitSource<'kvs> for Members {
 /// Whether audit lines contain the `sub` of users.
 static SUBJECTS: AtomicBool = AtomicBool::new(false);
 
-/// Sets whether audit lines contain the `sub` of the user. The default is no.
+/// Sets whether audit lines contain the `sub` of the user. By default they do not.
 pub fn log_subjects(is_wanted: bool) {
     SUBJECTS.store(is_wanted, Relaxed);
 }

@@ -327,8 +327,8 @@ impl Metrics {
         self.refreshes_without_redis.inc();
     }
 
-    /// All metrics as `text/plain; version=0.0.4`, with the current values of these three gauges: the number of
-    /// entries in the lists of ended sessions, whether the service is ready, and whether it lacks Redis.
+    /// The metrics of this module as `text/plain; version=0.0.4`, with the current values of these three gauges: the number
+    /// of entries in the lists of ended sessions, whether the service is ready, and whether Redis is unavailable.
     pub fn to_text(&self, ended_sessions: usize, is_ready: bool, is_redis_unavailable: bool) -> String {
         self.ended_sessions
             .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));

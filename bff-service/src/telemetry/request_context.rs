@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use actix_web::http::header::HeaderMap;
+
 use super::trace::TraceContext;
 use crate::random::{self, RandomError};
 use bff_core::encoding::hex;
@@ -21,6 +23,17 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
+    /// The context of a new request.
+    ///
+    /// # Errors
+    /// The request needs a new id, and no random bytes are available.
+    pub fn of_request(headers: &HeaderMap) -> Result<RequestContext, RandomError> {
+        Ok(RequestContext {
+            id: RequestId::of_request(headers).map_or_else(RequestId::random, Ok)?,
+            trace: TraceContext::of_request(headers),
+        })
+    }
+
     /// The context of the request that the current task works for.
     pub fn current() -> Option<RequestContext> {
         CURRENT.try_with(RequestContext::clone).ok()
@@ -63,8 +76,13 @@ impl RequestContext {
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The id that the proxy in front of the service assigned, if it is safe to log.
-    pub fn from_header(value: &[u8]) -> Option<RequestId> {
+    /// The id that the proxy in front of the service assigned to a request, if it is safe to log.
+    pub fn of_request(headers: &HeaderMap) -> Option<RequestId> {
+        RequestId::from_header(headers.get("x-request-id")?.as_bytes())
+    }
+
+    /// The id with this text, if it is safe to log.
+    fn from_header(value: &[u8]) -> Option<RequestId> {
         parse_request_id(value).map(|id| RequestId(id.to_owned()))
     }
 

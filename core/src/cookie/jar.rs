@@ -20,7 +20,7 @@ pub struct CookieJar<'a> {
     names: &'a CookieNames,
     lines: SmallVec<[&'a [u8]; 2]>,
     ours: SmallVec<[Piece<'a>; 6]>,
-    /// Whether the lines contain anything else.
+    /// Whether the lines contain anything but cookies of the BFF.
     has_others: bool,
 }
 
@@ -83,7 +83,7 @@ impl<'a> CookieJar<'a> {
         pieces.any(|piece| piece.part == Part::Whole)
     }
 
-    /// Returns the numbers of the sent parts (`<name>.1` …), at most 32: they are cleared when the cookie shrinks.
+    /// Returns the numbers of the sent parts (`<name>.1` …), at most 32: the service clears those of a longer value.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
         let numbers = self.ours.iter().filter_map(|piece| match piece.part {
             Part::Number(number) => Some(number).filter(|_| piece.purpose == purpose),
@@ -92,8 +92,8 @@ impl<'a> CookieJar<'a> {
         numbers.take(32).collect()
     }
 
-    /// Returns the names, of this cookie and its parts, that have to be cleared because the browser has several: one
-    /// name was sent twice, or the whole cookie beside parts. Otherwise empty.
+    /// Returns the names, of this cookie and its parts, that have to be cleared because the browser has several values:
+    /// one name was sent twice, or the whole cookie beside parts. If neither is the case, the list is empty.
     pub fn repeated(&self, purpose: Purpose) -> Vec<String> {
         let parts = self.parts(purpose);
         let pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
@@ -179,7 +179,8 @@ impl<'a> CookieJar<'a> {
                 }
                 is_empty = is_empty && trim(piece).is_empty();
                 if is_start_of_line {
-                    // Spaces and tabs only: without any other byte before it, a name could become one of the BFF's.
+                    // Trims spaces and tabs only: without any other byte before it, a name could become one of the
+                    // BFF's.
                     let piece = trim_start(piece);
                     if !kept.is_empty() && !piece.is_empty() {
                         kept.extend_from_slice(b"; ");

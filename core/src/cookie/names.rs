@@ -38,8 +38,8 @@ pub struct CookieNames {
 }
 
 impl CookieNames {
-    /// Builds the names from the configured prefix. `root_paths`: the refresh token cookie and the ID token cookie have
-    /// Path `/` too. `has_domain`: the cookies have a Domain attribute.
+    /// Builds the names from the configured prefix. `root_paths`: all cookies have Path `/`. `has_domain`: the cookies
+    /// have a Domain attribute.
     ///
     /// # Errors
     /// The prefix is invalid: see [`check_prefix`].
@@ -83,8 +83,8 @@ impl CookieNames {
         name.map_or("", String::as_str)
     }
 
-    /// Returns the purpose of the cookie that has this name under another configuration: with the same configured prefix, but a
-    /// cookie name prefix other than the current one.
+    /// Returns the purpose of the cookie that has this name under another configuration: with the same configured
+    /// prefix, but a cookie name prefix other than the current one.
     pub fn recognise_other_form(&self, name: &[u8]) -> Option<Purpose> {
         let bare = FORMS.iter().find_map(|form| {
             let rest = name.strip_prefix(form.as_bytes())?;
@@ -92,7 +92,8 @@ impl CookieNames {
         })?;
         let is_current = self.recognise(name).is_some();
         let is_of = |purpose: &Purpose| suffix(bare, purpose.name_suffix().as_bytes()).is_some();
-        // Nobody has set those of bound sessions under another configuration yet, but applications may have such names.
+        // Those of bound sessions do not count: applications may have such names, and an old one gives access to
+        // nothing.
         let is_of_bound_sessions = |purpose: &Purpose| matches!(purpose, Purpose::DeviceBinding | Purpose::DeviceKey);
         let mut found = Purpose::ALL
             .into_iter()

@@ -37,8 +37,8 @@ impl Part {
     }
 }
 
-/// The parts of one cookie by number. If the browser has it with several Paths or Domains, several have the same
-/// number.
+/// The parts of one cookie by number. If the browser has a part with several Paths or Domains, several values have the
+/// same number.
 #[derive(Default)]
 pub(super) struct Parts<'a>(Vec<SmallVec<[&'a [u8]; 1]>>);
 
@@ -55,9 +55,9 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Joins the parts in every combination, up to the bounds, counting like the digits of a number, the first part's
-    /// fastest. A value ends before a missing part, and after a part that is shorter than the one before it: only the
-    /// last part is, and what follows does not belong to this value.
+    /// Joins the parts in every combination, up to the bounds, in the order of a counter with a digit for each part, of
+    /// which that of the first part changes fastest. A value ends before a missing part, and after a part that is
+    /// shorter than the one before it: only the last part is, and what follows does not belong to this value.
     pub(super) fn join_into(self, values: &mut CookieValues<'a>) {
         let ways = self.0.iter().take_while(|same| !same.is_empty());
         let ways = ways.fold(1_usize, |ways, same| ways.saturating_mul(same.len()));

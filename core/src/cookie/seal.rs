@@ -41,12 +41,12 @@ const VERSION_4: u8 = 4;
 /// one session, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binding {
-    /// It is not bound: versions 1 and 2.
+    /// The session is not bound: versions 1 and 2.
     Unbound,
     /// The session was not bound when the value was sealed, and the browser could still bind it: version 4. The service
     /// knows whether the browser has done so. Elsewhere such a value counts as unbound, so it must expire soon.
     Provisional,
-    /// It is bound: version 3.
+    /// The session is bound: version 3.
     Bound,
 }
 
@@ -65,7 +65,7 @@ impl Binding {
 pub struct Content<'a> {
     /// The secret itself.
     pub value: &'a [u8],
-    /// The session that it belongs to.
+    /// The session to which the value belongs.
     pub session: SessionId,
     /// When the session began, in seconds since 1970. In a cookie without a session: when it was sealed.
     pub began_at: u64,
@@ -103,8 +103,8 @@ impl fmt::Debug for Opened {
 #[error("the value is too long to be sealed into a cookie")]
 pub struct SealError;
 
-/// Why a value cannot be opened. For logs and metrics only: responses do not tell the cases apart, since an attacker
-/// who can learns about keys.
+/// Why a value cannot be opened. For logs and metrics only: responses do not tell the cases apart, since that would
+/// tell an attacker about keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
     /// Not in the form of a sealed value: usually cut short, or a cookie of somebody else.
@@ -139,7 +139,8 @@ impl Sealer {
         }
     }
 
-    /// Returns a key for a purpose other than cookies, derived from each key of the ring in turn. The deployment is part of it.
+    /// Returns keys for a purpose other than cookies, one derived from each key of the ring in turn. They also depend
+    /// on the deployment.
     pub(crate) fn derived_keys(&self, purpose: &str) -> impl Iterator<Item = Zeroizing<[u8; 32]>> {
         let purpose = format!("{purpose}\0{}", String::from_utf8_lossy(&self.deployment));
         self.ring.iter().map(move |key| key.derive(&purpose))
@@ -196,8 +197,8 @@ impl Sealer {
         unexpired(self.open_even_expired(purpose, cookie_value)?, now)
     }
 
-    /// Like [`Sealer::open`], also for a value of a session that is bound to a device, or may be bound: the caller must
-    /// require the proof of a bound session.
+    /// Like [`Sealer::open`], but also for a value of a session that is bound to a device, or may be bound. Whoever
+    /// calls this must require the proof of a bound session.
     ///
     /// # Errors
     /// As [`Sealer::open`].
@@ -218,8 +219,8 @@ impl Sealer {
         }
     }
 
-    /// Like [`Sealer::open_even_expired`], also for a value of a session that is bound to a device, or may be bound: the
-    /// caller must require the proof of a bound session.
+    /// Like [`Sealer::open_even_expired`], but also for a value of a session that is bound to a device, or may be
+    /// bound. Whoever calls this must require the proof of a bound session.
     ///
     /// # Errors
     /// As [`Sealer::open_even_expired`].

@@ -40,7 +40,7 @@ impl BatchedAes {
     /// Prepares for a message of `message_len` bytes under this nonce.
     pub(crate) fn new(aes: Aes256, nonce: &[u8; 12], message_len: usize) -> Self {
         // The counter begins at one, which is the tag's (NIST SP 800-38D, section 7.1). Further blocks are computed
-        // only when they are requested: one that is not authentic is not worth the time.
+        // only when they are requested: a message that is not authentic needs none.
         let mut blocks = [
             [0; 16],
             counter_block(nonce, 1),

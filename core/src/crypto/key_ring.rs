@@ -1,7 +1,7 @@
 //! The key ring: the first key seals, all keys open.
 //!
-//! To rotate keys, put a new one first, wait until the cookies sealed with the old one have expired, and remove the old
-//! one. The service and the filter need the same key ring.
+//! To rotate keys, add a new one behind the old one, then put it first, wait until the cookies sealed with the old one
+//! have expired, and remove the old one. The service and the filter need the same key ring at each of these steps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl Key {
         }
     }
 
-    /// Returns a key for a purpose other than cookies, which says nothing about this key.
+    /// Returns a key for a purpose other than cookies, which does not reveal this key.
     pub(crate) fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.derivation.clone().chain_update(purpose).finalize().into())
     }
@@ -213,7 +213,7 @@ enum KeyProblem {
     Weak,
     #[error("is a duplicate: remove it, or write a new one")]
     Repeated,
-    #[error("is too many: a key ring holds at most {MAX_KEYS} keys: remove those whose cookies have expired")]
+    #[error("is beyond the limit of {MAX_KEYS} keys in a key ring: remove keys whose cookies have expired")]
     TooMany,
 }
 

@@ -26,8 +26,8 @@ pub(crate) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
 }
 
 /// Whether encoding changes the string. RFC 6749, section 2.3.1 has a client's identifier and secret encoded before
-/// they are joined for HTTP Basic. Many servers do not decode them, so there credentials that encoding changes are
-/// refused.
+/// they are joined for HTTP Basic. Many authorization servers do not decode them, and refuse credentials that encoding
+/// changes.
 pub fn is_changed_by_encoding(text: &str) -> bool {
     !text.bytes().all(is_unchanged)
 }

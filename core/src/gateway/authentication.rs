@@ -69,7 +69,8 @@ impl AuthenticationRequirement {
         Some(Self { acr_values, max_age })
     }
 
-    /// Returns what is required, on the heap, since most requests require nothing: then `None`.
+    /// Returns the requirement on the heap, since most entry points and routes have none; `None` if it requires
+    /// nothing.
     pub(crate) fn boxed(self) -> Option<Box<Self>> {
         (self != Self::NONE).then(|| Box::new(self))
     }

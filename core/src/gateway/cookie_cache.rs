@@ -1,7 +1,7 @@
 //! A cache of opened cookies. Its keys are the bytes that the browser sends: the same bytes have the same content, so
 //! they are not decrypted again for each request. What can change is checked each time: the expiry here, and the list
-//! of ended sessions by the caller. Only a new configuration or a discovered secret removes a key from the ring, and then
-//! the cache starts empty.
+//! of ended sessions in `credential`. Only a new configuration or a discovered secret removes a key from the ring, and
+//! then the cache starts empty.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ pub(crate) struct OpenedCookie {
     sealed: Box<[u8]>,
     /// The decrypted content.
     pub(crate) content: Opened,
-    /// Whether [`OpenedCookie::is_news`] has said so.
+    /// Whether [`OpenedCookie::is_news`] has returned `true`.
     is_told: AtomicBool,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct CacheSlot(u64);
 
 struct Entry {
     cookie: Arc<OpenedCookie>,
-    /// Information about its access token, and when that expires, in seconds since 1970.
+    /// Information about its access token, and the time until which that is cached, in seconds since 1970.
     token: Option<(Arc<TokenInfo>, u64)>,
 }
 
@@ -64,7 +64,7 @@ impl CookieCache {
     }
 
     /// Opens a cookie's value at the time `now`, in seconds since 1970. The errors are those of [`Sealer::open`].
-    /// The cookie may be of a session that is bound to a device: the caller must require its proof.
+    /// The cookie may be of a session that is bound to a device: whoever calls this must require the proof.
     pub(crate) fn open(
         &mut self,
         sealer: &Sealer,
@@ -145,7 +145,7 @@ impl OpenedCookie {
         self.content.session.map(|session| (session, self.content.began_at))
     }
 
-    /// Returns `true` once: nobody has been told of this cookie.
+    /// Returns `true` at the first call: nobody has been told of this cookie yet.
     pub(crate) fn is_news(&self) -> bool {
         !self.is_told.swap(true, Ordering::Relaxed)
     }

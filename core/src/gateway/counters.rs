@@ -11,31 +11,35 @@ pub enum Counter {
     Forwarded,
     /// A request was rejected with this error code.
     Rejected(ErrorCode),
-    /// An access token cookie that was sealed with this key was opened.
+    /// An access token cookie that was sealed with this key was opened, and its request passed all checks before
+    /// introspection.
     CookieOpened(KeyId),
     /// A request was rejected, and had a cookie that was sealed with a key which is not in the ring.
     CookieOfUnknownKey,
     /// A request was rejected because its Origin is not trusted.
     UntrustedOrigin,
-    /// A request of a session that is bound to a device was rejected, since it has no current proof of the device's key.
+    /// A request of a session that is bound to a device was rejected, since it has no valid proof of the device's key.
     DeviceBindingMissing,
-    /// As before, and the request says that the browser has not proved the key (`Secure-Session-Skipped`).
+    /// Such a request, instead of [`Counter::DeviceBindingMissing`], if it says that the browser could not get a proof
+    /// (`Secure-Session-Skipped`).
     DeviceBindingSkipped,
     /// The state of the access token was cached.
     CacheHit,
     /// The state of the access token was not cached, or had expired.
     CacheMiss,
-    /// The state of the access token was in the shared cache, after a miss of the gateway's own.
+    /// The state of the access token was in the shared cache, after a miss of the gateway's own cache.
     SharedCacheHit,
-    /// A request joined the introspection of another request.
+    /// A request joined the flight of another request.
     Joined,
     /// An introspection had no usable response, or none in time.
     IntrospectionFailed,
     /// A token exchange had no usable response, or none in time.
     ExchangeFailed,
-    /// Introspection called a token active whose `exp` has passed by the local clock.
+    /// Introspection called a token active, or a token exchange returned one, whose `exp` has passed by the local
+    /// clock.
     ClocksDiffer,
-    /// A request with an access token cookie was rejected because the authorization server calls the token inactive.
+    /// A request with an access token cookie was rejected because the authorization server calls the token inactive,
+    /// or does not accept it for an exchange.
     SessionTokenInactive,
     /// A stream was ended, with its session or its access token.
     StreamEnded,

@@ -1,6 +1,6 @@
 //! The credential of a request: the stages in their order (`docs/CONTRACT.md`, section 3).
 //!
-//! No stage skips a later one before a token is attached, and headers that clients may not send are removed in every
+//! No stage skips a later one before a token is attached, and headers that callers may not send are removed in every
 //! case.
 
 use zeroize::Zeroizing;

@@ -54,7 +54,7 @@ pub enum Command {
         /// The request.
         request: ServerRequest,
     },
-    /// Pass the outcome of an introspection to the gateway of another request that waits for it
+    /// Pass the outcome of a flight to the gateway of another request that waits for it
     /// ([`Gateway::on_outcome`](super::Gateway::on_outcome)). Only for gateways that share a
     /// [`TokenMemory`](super::token_memory::TokenMemory).
     Share {
@@ -66,7 +66,7 @@ pub enum Command {
     /// Store an entry in the host's shared data, in one of two slots ([`SharedEntry::choose`]). Only for gateways with a shared
     /// cache.
     Store(SharedEntry),
-    /// Tell the gateway of another request that the introspection that it waits for was lost
+    /// Tell the gateway of another request that the callout that it waits for was lost
     /// ([`Gateway::take_over`](super::Gateway::take_over)), unless [`Gateway::repeat_lost`](super::Gateway::repeat_lost)
     /// is called soon.
     TakeOver {

@@ -12,7 +12,7 @@ pub(crate) struct EndedSessionsPoll {
     list: Arc<EndedSessions>,
     /// The service's version of the list that was polled last.
     version: String,
-    /// Time of the next poll, in seconds since 1970; `None` if somebody else polls.
+    /// Time of the next poll, in seconds since 1970; `None` if another gateway polls.
     due_at: Option<u64>,
 }
 
@@ -30,13 +30,13 @@ impl EndedSessionsPoll {
         &self.list
     }
 
-    /// Takes a list that somebody else polls, so that no poll is due here.
+    /// Takes a list that another gateway polls, so that no poll is due here.
     pub(crate) fn share(&mut self, list: &Arc<EndedSessions>) {
         self.list = Arc::clone(list);
         self.due_at = None;
     }
 
-    /// Makes a poll due at once: nobody else polls any more.
+    /// Makes a poll due at once: no other gateway polls any more.
     pub(crate) fn resume(&mut self) {
         self.due_at = Some(0);
     }
@@ -45,7 +45,7 @@ impl EndedSessionsPoll {
     /// list is not sent again.
     pub(crate) fn due(&mut self, source: &EndedSessionsSource, now: u64) -> Option<String> {
         let next = now.saturating_add(source.poll_seconds);
-        // After the next poll, it would be due only after the clock was set back.
+        // A time later than `next` means that the clock was set back: then a poll is due.
         if self.due_at.is_none_or(|due_at| now < due_at && due_at <= next) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The gateway's error codes: one table of status, code and message (`docs/CONTRACT.md`, section 3). The messages are
+//! The gateway's error codes: one table of status, code and message (`docs/CONTRACT.md`, section 3.5). The messages are
 //! fixed. The log says what happened.
 
 use crate::error_body::error_body;
@@ -6,17 +6,19 @@ use crate::error_body::error_body;
 /// What the response to a rejected request says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
-    /// The credentials are malformed or repeated (RFC 6750, section 3.1: `invalid_request`).
+    /// The credentials are malformed or repeated (RFC 6750, section 3.1: `invalid_request`), or the request has a
+    /// header that callers may not send, which may have selected the route.
     MalformedCredentials,
     /// There is no valid credential, or the Origin or CSRF check failed.
     Unauthorized,
-    /// The session is bound to a device, and the request has no current proof of the device's key.
+    /// The session is bound to a device, and the request has no valid proof of the device's key.
     DeviceBindingRequired,
     /// There is no valid bearer token, but one is expected. The response has `WWW-Authenticate` (RFC 6750, section 3).
     BearerUnauthorized,
-    /// The access token lacks a required scope.
+    /// The access token lacks a required scope, its exchange is not permitted, or the exchanged token is for another
+    /// audience.
     Forbidden,
-    /// The user has not authenticated as required, or too long ago (RFC 9470, section 3).
+    /// The user has not authenticated as required, or has authenticated too long ago (RFC 9470, section 3).
     InsufficientUserAuthentication,
     /// An error of the gateway or of its configuration.
     ServerError,
@@ -72,13 +74,13 @@ impl ErrorCode {
             Self::MalformedCredentials => (
                 400,
                 "invalid_request",
-                "The credentials are malformed, or there are several",
+                "The credentials are malformed or repeated, or a header is not allowed",
             ),
             Self::Unauthorized | Self::BearerUnauthorized => (401, "unauthorized", CREDENTIALS),
             Self::DeviceBindingRequired => (
                 401,
                 "device_binding_required",
-                "The session is bound to a device, and the request does not prove the device's key",
+                "The session is bound to a device, and the request has no valid proof of the device's key",
             ),
             Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
             Self::InsufficientUserAuthentication => (

@@ -14,7 +14,7 @@ pub struct HeaderMutations {
     pub remove: SmallVec<[Cow<'static, str>; 3]>,
     /// New value of `Cookie`, if cookies are removed from it.
     cookie: Option<Vec<u8>>,
-    /// The token whose headers replace the client's credential.
+    /// The token whose headers replace the caller's credential.
     token: Option<Arc<TokenInfo>>,
 }
 
@@ -41,7 +41,7 @@ impl HeaderMutations {
         self.cookie = cookies;
     }
 
-    /// Sets the token's headers. The client's own `Authorization` is never forwarded beside them.
+    /// Sets the token's headers. The caller's own `Authorization` is never forwarded beside them.
     pub(crate) fn with_token(mut self, token: Arc<TokenInfo>) -> Self {
         if !token.headers().any(|(name, _)| name == "authorization") {
             self.remove.push(Cow::Borrowed("authorization"));

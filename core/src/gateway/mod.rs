@@ -93,7 +93,7 @@ impl Gateway {
         Self::create(config, TokenMemory::of_stage, |_| None, |_| None)
     }
 
-    /// Creates a gateway with empty caches of its own over a memory that other gateways of its stage have too.
+    /// Creates a gateway with empty caches of its own, over a memory that other gateways of the same stage may share.
     pub fn with_memory(config: Config, memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>) -> Self {
         Self::create(config, memory, |_| None, |_| None)
     }
@@ -141,7 +141,7 @@ impl Gateway {
         }
     }
 
-    /// Handles the head of a request at the time `now`, in seconds since 1970. `None`: the request waits for an introspection.
+    /// Handles the head of a request at the time `now`, in seconds since 1970. `None`: the request waits for a flight.
     /// Pause it, and call [`Gateway::call_out`] as soon as it can be woken.
     pub fn on_request(
         &mut self,
@@ -181,7 +181,7 @@ impl Gateway {
         Some(effect)
     }
 
-    /// Handles a request with a credential. `None`: it waits for an introspection.
+    /// Handles a request with a credential. `None`: it waits for a flight.
     fn authenticated(
         &mut self,
         stream: StreamId,
@@ -277,7 +277,7 @@ impl Gateway {
     }
 
     /// Handles the response to a request whose route had this requirement. Envoy selects the route again if headers
-    /// have changed, but until the response it shows the metadata of the previous route. Now it shows those of
+    /// have changed, but until the response it shows the metadata of the previous route. Now it shows that of
     /// the route that served the request. `Some`: that route has another requirement, and the rejection must replace the
     /// response.
     pub fn on_response(&mut self, required: &Requirement, attributes: &dyn RequestAttributes) -> Option<Rejection> {
@@ -298,18 +298,18 @@ impl Gateway {
         &self.counters
     }
 
-    /// Returns the number of introspection responses that this gateway knows.
+    /// Returns the number of cached responses about tokens that this gateway knows.
     pub fn cached_responses(&self) -> usize {
         let active = self.memory().map_or(0, |memory| memory.active_responses());
         active.saturating_add(self.cached_inactive())
     }
 
-    /// Returns the number of introspections in progress, in its memory.
+    /// Returns the number of flights in progress, in its memory.
     pub fn in_flight(&self) -> usize {
         self.memory().map_or(0, |memory| memory.in_flight())
     }
 
-    /// Returns the number of cached responses about inactive tokens, which are in no memory.
+    /// Returns the number of cached responses about inactive tokens, which are in no [`TokenMemory`].
     pub fn cached_inactive(&self) -> usize {
         self.cache.as_ref().map_or(0, TokenCache::inactive)
     }
@@ -343,7 +343,7 @@ fn reject(stream: StreamId, rejection: Rejection) -> Effect {
     }
 }
 
-/// Counts an inactive token only if it is from a cookie of the service: that suggests that the client may not
+/// Counts an inactive token only if it is from a cookie of the service: that suggests that the gateway's client may not
 /// introspect or exchange it.
 fn count_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource, reason: InactiveReason) {
     if source == TokenSource::Cookie && reason.is_invalid() {

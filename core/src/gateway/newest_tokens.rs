@@ -1,5 +1,5 @@
-//! When the newest access token of each session with an open stream expires. One gateway has it alone, or those of all threads
-//! share it. Its size is bounded by the number of open streams.
+//! When the newest access token of each session with an open stream expires. One gateway has these times alone, or the
+//! gateways of all threads share them. Their number is bounded by the number of open streams.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

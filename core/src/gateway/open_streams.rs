@@ -13,7 +13,7 @@ use super::token_info::TokenInfo;
 use crate::cookie::session_id::SessionId;
 use crate::session::ended_sessions::EndedSessions;
 
-/// How long a session may have no access token that is valid, in seconds, until its streams end (`session`).
+/// Time from the expiry of the newest access token of a session to the end of its streams (`session`), in seconds.
 const GRACE_SECONDS: u64 = 60;
 
 /// What ends a stream.
@@ -21,7 +21,7 @@ const GRACE_SECONDS: u64 = 60;
 pub(crate) struct OpenStream {
     /// The session of its cookie, and when it began, in seconds since 1970.
     session: Option<(SessionId, u64)>,
-    /// When it ends, unless its session has a newer access token (`session`). In seconds since 1970.
+    /// When it ends, in seconds since 1970, unless its session has a newer access token by then (`session`).
     ends_at: u64,
     /// Whether it has ended, and is to be reset.
     has_ended: bool,
@@ -32,15 +32,15 @@ pub(crate) struct OpenStreams {
     mode: EndStreams,
     streams: HashMap<StreamId, OpenStream>,
     newest: Arc<NewestTokens>,
-    /// `None` if the newest tokens are shared themselves.
+    /// `None` if the gateways share `newest` itself.
     shared: Option<SharedNewestTokens>,
     /// Access tokens that are new to this gateway, for the shared data.
     unshared: Vec<(SessionNumber, u64)>,
-    /// The change of the list of ended sessions up to which no stream is of an ended session.
+    /// The number of changes of the list of ended sessions with which the streams were last checked.
     checked_change: u64,
-    /// No stream ends before.
+    /// The earliest time at which a stream may end.
     next_end: u64,
-    /// Those that have ended. Some may be closed.
+    /// The streams that have ended, some of which may already be closed.
     ended: VecDeque<StreamId>,
 }
 
@@ -124,14 +124,14 @@ impl OpenStreams {
         }
     }
 
-    /// Removes a request, which may not be here.
+    /// Removes a request, if it is here.
     pub(crate) fn close(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.remove(&id) {
             self.forget(&stream);
         }
     }
 
-    /// Checks every stream against a list that may differ in more than the number of its changes.
+    /// Makes the next [`Self::find_ended`] check every stream: another list may have the same number of changes.
     pub(crate) fn check_all_again(&mut self) {
         self.next_end = 0;
     }
@@ -164,8 +164,8 @@ impl OpenStreams {
         self.ended.len().saturating_sub(before)
     }
 
-    /// Returns streams that have ended and are still open, up to this number. A stream comes again until it is closed: the host
-    /// may have been told before it could reset it.
+    /// Returns streams that have ended and are still open, up to this number. Later calls return a stream again until
+    /// it is closed, since the host may not have been able to reset it yet.
     pub(crate) fn still_open(&mut self, most: usize) -> Vec<StreamId> {
         let mut open = Vec::new();
         for _ in 0..self.ended.len() {
@@ -181,14 +181,15 @@ impl OpenStreams {
         open
     }
 
-    /// Returns the sessions whose streams would end now, with the slots of the shared data which may know a newer access token.
+    /// Returns the sessions whose streams would end now, with the slots of the shared data that may have a newer access
+    /// token.
     pub(crate) fn doubtful(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
         let Some(shared) = self.shared.as_ref().filter(|_| self.next_end <= now) else {
             return Vec::new();
         };
         let is_due = |stream: &&OpenStream| stream.ends_at <= now && !stream.has_ended;
         let due = self.streams.values().filter(is_due);
-        // One account may have many streams.
+        // One session may have many streams.
         let sessions: BTreeSet<SessionNumber> = due.filter_map(|stream| self.number(stream)).collect();
         sessions
             .into_iter()

@@ -26,7 +26,7 @@ pub(crate) struct PendingRequest {
     pub(crate) open: Option<Box<OpenStream>>,
 }
 
-/// A request that waits for an introspection. What the proxy cannot be asked for later is included.
+/// A request that waits for a flight, with everything that cannot be read from the proxy later.
 pub(crate) struct Waiting {
     pub(crate) request: PendingRequest,
     pub(crate) peer_certificate: Option<[u8; 32]>,
@@ -36,7 +36,7 @@ pub(crate) struct Waiting {
     pub(crate) token: Token,
     pub(crate) key: CacheKey,
     pub(crate) memory: Arc<TokenMemory>,
-    /// When it has waited for too long: the time since 1970. Its own introspection has timed out by then.
+    /// When it has waited for too long: the time since 1970. Its own callouts have timed out by then.
     pub(crate) deadline: Duration,
 }
 

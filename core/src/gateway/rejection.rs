@@ -15,7 +15,7 @@ const OTHER_AUDIENCE: &str = "the token is for another audience";
 pub struct Rejection {
     /// What the response says.
     pub code: ErrorCode,
-    /// `error` of `WWW-Authenticate: Bearer` (RFC 6750, section 3.1), if the client sent a bearer token that cannot be
+    /// `error` of `WWW-Authenticate: Bearer` (RFC 6750, section 3.1), if the caller sent a bearer token that cannot be
     /// used.
     pub bearer_error: Option<&'static str>,
     /// All scopes that the request needs, if the token lacks one of them.

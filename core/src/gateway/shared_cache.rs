@@ -64,7 +64,7 @@ struct Entry<'a> {
     expires_at: u64,
     /// Nonce and sealed bytes.
     sealed: &'a [u8],
-    /// All of it.
+    /// The whole entry.
     whole: &'a [u8],
 }
 
@@ -104,7 +104,7 @@ impl SharedCache {
     }
 
     /// Finds the entry of a token in the value of one of its slots, at the time `now`. Returns the information about the token,
-    /// and when it expires, in seconds since 1970.
+    /// and when the entry expires, in seconds since 1970.
     pub(crate) fn find(&self, key: &CacheKey, slot: Slot, value: &[u8], now: u64) -> Option<(TokenInfo, u64)> {
         let entry = entries(value, now).find(|entry| entry.start == start(key))?;
         let (nonce, sealed) = entry.sealed.split_first_chunk::<NONCE_BYTES>()?;
@@ -190,9 +190,9 @@ fn start(key: &CacheKey) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Returns the entries of a slot at the time `now` that have not expired, up to the first that is malformed. A slot that is
-/// longer than any that is written here is somebody else's, and so is an entry that expires later than any: the next one
-/// that is stored replaces it.
+/// Returns the entries of a slot at the time `now` that have not expired, up to the first that is malformed. If a slot
+/// is longer, or an entry expires later, than any that is written here, somebody else has written it: it is ignored,
+/// and the next entry that is stored replaces it.
 fn entries(value: &[u8], now: u64) -> impl Iterator<Item = Entry<'_>> {
     let last = now.saturating_add(MAX_CACHE_SECONDS);
     all_entries(value).filter(move |entry| entry.expires_at > now && entry.expires_at <= last)

@@ -37,8 +37,8 @@ impl SharedNewestTokens {
         self.first.slots(&key(session))
     }
 
-    /// Finds the entry of a session in the value of one of its slots, at the time `now`: up to when it counts, in seconds since
-    /// 1970.
+    /// Finds the entry of a session in the value of one of its slots, at the time `now`. Returns the time up to which
+    /// it counts, in seconds since 1970.
     pub(crate) fn find(&self, session: &SessionNumber, slot: Slot, value: &[u8], now: u64) -> Option<u64> {
         let tables = std::iter::once(&*self.first).chain(&self.others);
         let found = |table: &SharedCache| table.find(&key(session), slot, value, now);
@@ -52,7 +52,7 @@ impl SharedNewestTokens {
     }
 }
 
-/// A hash, since the store shows its start to others, and a session's number is nobody else's business.
+/// A hash, since others can read its start in the store, and must not learn the session's number.
 fn key(session: &SessionNumber) -> CacheKey {
     Sha256::digest(session).into()
 }

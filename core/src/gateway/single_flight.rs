@@ -97,8 +97,9 @@ impl SingleFlight {
         (flight.number == id.number).then(|| flight.cargo.clone())
     }
 
-    /// Continues a flight after introspection with its second callout, which the caller must make; `None` if the flight has
-    /// ended, or if the response is that of a leader who has ended: then whoever takes over makes it.
+    /// Continues a flight after introspection with its second callout, which must then be made; `None` if the flight
+    /// has ended, or if the response is that of a leader that has ended: then whoever takes over makes the second
+    /// callout.
     pub(crate) fn advance(&mut self, id: FlightId, introspected: Introspected) -> Option<FlightId> {
         let flight = self.flights.get_mut(&id.key)?;
         if flight.number != id.number {
@@ -110,7 +111,8 @@ impl SingleFlight {
             Callout::Lost => false,
         };
         if !is_current && flight.callout != Callout::Lost {
-            // Whoever has taken over introspects, too, and the step that the response belongs to must not change meanwhile.
+            // Whoever has taken over introspects as well. The flight must stay at this step until that response
+            // arrives.
             return None;
         }
         flight.cargo.introspected = Some(introspected);
@@ -122,7 +124,7 @@ impl SingleFlight {
         })
     }
 
-    /// Gives up the callout of a flight: somebody must take over. Returns a request that waits for it.
+    /// Gives up the callout of a flight. Returns a request that waits for it, and must take over.
     pub(crate) fn lose(&mut self, id: FlightId) -> Option<StreamId> {
         let flight = self.flights.get_mut(&id.key)?;
         if flight.number != id.number {
@@ -160,7 +162,7 @@ impl SingleFlight {
     }
 
     /// If the flight of a request that waits has lost its callout, makes the request its leader. Returns the flight and what it
-    /// has. The caller must repeat the callout.
+    /// has. The callout must then be repeated.
     pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Cargo)> {
         let flight = self.flights.get_mut(key)?;
         if flight.callout != Callout::Lost || !flight.waiters.contains(&stream) {
@@ -175,7 +177,7 @@ impl SingleFlight {
         Some((id, flight.cargo.clone()))
     }
 
-    /// Returns the flights that have lost their callout, and what they have. The caller must repeat the callouts.
+    /// Returns the flights that have lost their callout, and what they have. The callouts must then be repeated.
     pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = (FlightId, Cargo)> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {

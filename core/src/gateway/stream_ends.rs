@@ -1,4 +1,4 @@
-//! The end of open streams whose session or access token has ended (`end_streams`).
+//! The end of open streams whose session has ended, or whose access token has expired (`end_streams`).
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl Gateway {
         self.streams.learn_shared(session, slot, value, now);
     }
 
-    /// Returns forwarded requests that the host must reset, up to `most`, at the time `now`, in seconds since 1970. They come
-    /// again, after the others, until [`Gateway::on_stream_end`] is called for them.
+    /// Returns forwarded requests that the host must reset, up to `most`, at the time `now`, in seconds since 1970.
+    /// Later calls return them again, after the others, until [`Gateway::on_stream_end`] is called for them.
     pub fn ended_streams(&mut self, now: u64, most: usize) -> Vec<StreamId> {
         for _ in 0..self.streams.find_ended(self.ended.list(), now) {
             self.counters.add(Counter::StreamEnded);

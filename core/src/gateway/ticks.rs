@@ -1,5 +1,5 @@
 //! What a gateway does in a tick, on behalf of no request: it polls the list of ended sessions, warns, and decides on
-//! requests whose introspection was lost by a fault.
+//! requests whose flight was lost by a fault.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Gateway {
         self.streams.check_all_again();
     }
 
-    /// Polls the list of ended sessions again, after it has shared that of another gateway.
+    /// Polls the list of ended sessions again, after this gateway has used the list of another one.
     pub fn resume_polls(&mut self) {
         self.ended.resume();
     }

@@ -22,7 +22,7 @@ const INACTIVE_DIVISOR: usize = 8;
 pub(crate) struct TokenCache {
     keys: CacheKeys,
     pub(crate) memory: Arc<TokenMemory>,
-    /// `None` if the memory is shared itself, or if nothing is to be shared.
+    /// `None` if the memory itself is shared, or if nothing is to be shared.
     pub(crate) shared: Option<Arc<SharedCache>>,
     inactive: BoundedLru<CacheKey, (InactiveReason, u64)>,
 }

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::authentication::Authentication;
 use super::token_info::{Binding, TokenInfo};
 
-/// The format without the user's authentication began with the kind of the binding: no format has its numbers.
+/// The number of this format. In an earlier format, values began with the kind of the binding: 0, 1 and 2 are not used
+/// again.
 const FORMAT: u8 = 3;
 const UNBOUND: u8 = 0;
 const BOUND_TO_CERTIFICATE: u8 = 1;

@@ -14,7 +14,7 @@ use crate::jwt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenInfo {
     pub(super) headers: Vec<(String, Vec<u8>)>,
-    /// From `scope` (RFC 8693, section 4.2) and `scp`, as some servers call it.
+    /// From `scope` (RFC 8693, section 4.2) and `scp`, as some authorization servers call it.
     pub(super) scopes: Vec<String>,
     /// From `aud` (RFC 7519, section 4.1.3).
     pub(super) audiences: Vec<String>,
@@ -24,10 +24,10 @@ pub struct TokenInfo {
     pub(super) expires_at: Option<u64>,
 }
 
-/// The key that a client must possess to use a token (`cnf`, RFC 7800).
+/// The key that a caller must possess to use a token (`cnf`, RFC 7800).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Binding {
-    /// No key: any client may use the token.
+    /// No key: any caller may use the token.
     #[default]
     None,
     /// The key of the certificate with this SHA-256 hash (RFC 8705, section 3.1).
@@ -41,9 +41,9 @@ pub(super) enum Binding {
 pub(crate) enum TokenSource {
     /// In a cookie of the service, which obtained the token and has the key that it is bound to.
     Cookie,
-    /// In `Authorization`, from the client itself.
+    /// In `Authorization`, from the caller itself.
     Bearer {
-        /// Whether the token must be bound to the client's certificate.
+        /// Whether the token must be bound to the client certificate of the connection.
         must_be_bound: bool,
     },
 }
@@ -61,7 +61,7 @@ impl TokenInfo {
         }
     }
 
-    /// Creates the information from the claims of a token and the headers for the API. The caller sets when it expires.
+    /// Creates the information from the claims of a token and the headers for the API. The expiry is unset.
     pub(crate) fn of_claims(
         claims: &Map<String, Value>,
         headers: Vec<(String, Vec<u8>)>,
@@ -82,7 +82,7 @@ impl TokenInfo {
         })
     }
 
-    /// Adds the binding of another member of the same response: a token that either of them binds is bound.
+    /// Adds the binding of further claims about the same token: a token that either of them binds is bound.
     pub(crate) fn bound_as_well_by(mut self, claims: &Map<String, Value>) -> Result<Self, UnusableClaims> {
         self.binding = match (self.binding, Binding::of(claims)?) {
             (one, other) if one == other => one,
@@ -105,7 +105,7 @@ impl TokenInfo {
     }
 
     /// Checks binding, audience, scopes and the user's authentication at the time `now`, in seconds since 1970. `certificate`
-    /// returns the SHA-256 hash of the client's certificate. It is called only for a bearer token that is bound to a
+    /// returns the SHA-256 hash of the client certificate. It is called only for a bearer token that is bound to a
     /// certificate.
     pub(crate) fn check<'a>(
         &self,
@@ -158,7 +158,8 @@ impl TokenInfo {
         }
     }
 
-    /// Checks the user's authentication. Apart from the rest, since most entry points and routes require nothing of it.
+    /// Checks the user's authentication. A function of its own, since most entry points and routes require nothing of
+    /// it.
     #[inline(never)]
     fn check_authentication<'a>(
         &self,

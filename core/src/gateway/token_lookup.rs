@@ -14,13 +14,14 @@ use crate::jwt;
 
 /// What is known about an access token before introspection.
 pub(crate) enum Lookup {
-    /// The token is active, or there is no introspection; with the time when this expires, in seconds since 1970.
+    /// The token is active, or is forwarded without introspection; with the time when this expires, in seconds since
+    /// 1970.
     Active(Arc<TokenInfo>, u64),
     /// A cached response calls the token inactive.
     Inactive(InactiveReason),
     /// The token is invalid by its own content. The string is for the log.
     Invalid(&'static str),
-    /// Nothing: the token must be introspected.
+    /// Nothing is known: the token must be introspected or exchanged.
     Miss(CacheKey, Arc<TokenMemory>),
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn look_up(
         Some((TokenState::Active(info), until)) => Lookup::Active(info, until),
         Some((TokenState::Inactive(reason), _)) => Lookup::Inactive(reason),
         None if jwt::is_unsecured(token) => Lookup::Invalid("the token is an unsecured JWT (alg none)"),
-        // An exchange depends on its claims, such as `cnf`.
+        // An exchange depends on the claims of the token, such as `cnf`.
         None if stage.steps.exchange().is_some() && jwt::is_unreadable(token) => {
             Lookup::Invalid("the token is a JWT that is no access token or is malformed")
         }

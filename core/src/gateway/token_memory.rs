@@ -1,5 +1,5 @@
-//! What is known about the tokens of a stage: introspection responses about active tokens, and the introspections in
-//! progress. One gateway has it alone, or several share it, on any threads: then one introspection serves all of them.
+//! What is known about the tokens of a stage: responses about active tokens, and the flights in progress. One gateway
+//! has this memory alone, or several share it, on any threads: then one flight serves all of them.
 
 #[cfg(test)]
 mod interleavings;
@@ -74,7 +74,7 @@ impl TokenMemory {
 
     /// Creates a memory for the gateways of several threads.
     pub fn of_process(stage: &PhantomToken) -> Arc<Self> {
-        // A small one in few parts, so that each has room for responses.
+        // A small memory has few shards, so that each has room for responses.
         let shards = (stage.shared_cache_bytes / MIN_SHARD_BYTES).clamp(1, MAX_SHARDS);
         let max_bytes = stage.shared_cache_bytes.checked_div(shards).unwrap_or(0);
         Self::with_shards(shards, usize::MAX, max_bytes)
@@ -95,9 +95,9 @@ impl TokenMemory {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Works on the shard of a key. No code of others runs under its lock.
+    /// Works on the shard of a key. Only code of this module runs under its lock.
     fn with_shard<T>(&self, key: &CacheKey, work: impl FnOnce(&mut Shard) -> T) -> T {
-        // A key is a hash, and so is each of its bytes.
+        // A key is a hash, so its first byte spreads the keys evenly.
         let [byte, ..] = key;
         let count = self.others.len().saturating_add(1);
         let index = usize::from(*byte).checked_rem(count).unwrap_or(0);
@@ -106,7 +106,7 @@ impl TokenMemory {
 
     fn with<T>(&self, shard: &Mutex<Shard>, work: impl FnOnce(&mut Shard) -> T) -> T {
         let mut locked = shard.lock().unwrap_or_else(|poisoned| {
-            // A panic under the lock: what it has left may contradict itself.
+            // After a panic under the lock, the shard may be inconsistent.
             let mut locked = poisoned.into_inner();
             self.lock_abandoned().extend(locked.flights.clear());
             locked.active = BoundedLru::new(locked.max_entries, locked.max_bytes);
@@ -141,7 +141,7 @@ impl TokenMemory {
         self.with_shard(&flight.key, |shard| shard.flights.cargo(flight))
     }
 
-    /// Continues a flight after introspection with its second callout, which the caller must make; `None` if that is up to
+    /// Continues a flight after introspection with its second callout, which must then be made; `None` if that is up to
     /// another request.
     pub(crate) fn advance(&self, flight: FlightId, introspected: Introspected) -> Option<FlightId> {
         self.with_shard(&flight.key, |shard| shard.flights.advance(flight, introspected))
@@ -192,32 +192,32 @@ impl TokenMemory {
         self.with_shard(key, |shard| shard.flights.take_over(key, stream))
     }
 
-    /// Returns the flights that have lost their callout, and what they have. The caller must repeat the callouts.
+    /// Returns the flights that have lost their callout, and what they have. The callouts must then be repeated.
     pub(crate) fn take_lost(&self) -> Vec<(FlightId, Cargo)> {
         let lost = |shard| self.with(shard, |shard| shard.flights.take_lost().collect::<Vec<_>>());
         self.shards().flat_map(lost).collect()
     }
 
-    /// Returns the requests whose flights were lost by a panic. The caller must decide on them.
+    /// Returns the requests whose flights were lost by a panic. They need a decision.
     pub fn take_abandoned(&self) -> Vec<StreamId> {
-        // Finds the panic, too.
+        // This locks every shard, which finds those that a panic has poisoned.
         self.in_flight();
         std::mem::take(&mut self.lock_abandoned())
     }
 
-    /// Returns the number of responses.
+    /// Returns the number of cached responses about active tokens.
     pub(crate) fn active_responses(&self) -> usize {
         let len = |shard| self.with(shard, |shard| shard.active.len());
         self.shards().map(len).fold(0, usize::saturating_add)
     }
 
-    /// Returns the number of introspections in progress.
+    /// Returns the number of flights in progress.
     pub(crate) fn in_flight(&self) -> usize {
         let len = |shard| self.with(shard, |shard| shard.flights.len());
         self.shards().map(len).fold(0, usize::saturating_add)
     }
 
-    /// Returns by how much the number of responses has changed since the last call, by whichever gateway.
+    /// Returns by how much the number of responses has changed since the last call, whichever gateway made that call.
     pub fn unreported(&self) -> i64 {
         let len = i64::try_from(self.active_responses()).unwrap_or(i64::MAX);
         len.saturating_sub(self.reported.swap(len, Ordering::Relaxed))

@@ -37,7 +37,7 @@ pub enum TokenOutcome {
 }
 
 impl TokenOutcome {
-    /// Creates the outcome for a token that is inactive, which is known for a short time.
+    /// Creates the outcome for a token that is inactive, which is cached for a short time.
     pub(crate) fn inactive(stage: &PhantomToken, reason: InactiveReason, now: u64) -> Self {
         Self::Known {
             state: TokenState::Inactive(reason),

@@ -1,5 +1,5 @@
-//! Headers that a client may not send to the API: the CSRF header, those of device-bound sessions, which are between browser
-//! and service, and the identity headers, which only the gateway sets.
+//! Headers that a caller may not send to the API: the CSRF header, those of device-bound sessions, which are between
+//! browser and service, and the identity headers, which only the gateway sets.
 
 use super::config::Config;
 use super::header_mutations::HeaderMutations;
@@ -54,9 +54,9 @@ fn remove(mutations: &mut HeaderMutations, head: &RequestHead, untrusted: &str) 
     }
 }
 
-/// Whether the request has a header that is removed or replaced, and with which the client may have selected another
-/// route: Envoy selects the route again if headers change, but shows the metadata of that route only when it is too
-/// late. The CSRF header does not count, since browsers are expected to send it.
+/// Whether the request has a header that is removed or replaced, and with which the caller may have selected another
+/// route: Envoy selects the route again if headers change, but shows the metadata of that route only with the
+/// response. The CSRF header does not count, since browsers are expected to send it.
 pub(crate) fn may_have_selected_the_route(config: &Config, head: &RequestHead, by_cookie: bool) -> bool {
     identity_headers(config).any(|name| head.spellings(name).next().is_some())
         || by_cookie && head.one("authorization") != Values::Absent

@@ -1,5 +1,5 @@
-//! The requests of a gateway that wait for an introspection: its own, or that of another request, which may be one of
-//! another gateway.
+//! The requests of a gateway that wait for a flight: their own, or that of another request, which may be one of another
+//! gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use super::{Gateway, count_inactive, introspection};
 use crate::cookie::session_id::SessionId;
 use crate::request::trace_context::TraceHeader;
 
-/// Time between the time limit of an introspection and the deadline of a request that waits for it. A shell looks for
-/// deadlines twice a second, so that no request waits a second longer than the time limit.
+/// Time between the time limit of a flight's callouts and the deadline of a request that waits for it. A shell looks
+/// for deadlines twice a second, so that no request waits a second longer than the time limit.
 const MARGIN: Duration = Duration::from_millis(400);
 
 impl Gateway {
@@ -83,7 +83,7 @@ impl Gateway {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
         };
-        // If the client secret was replaced in the meantime, those who wait have the memory of the flight.
+        // If the client secret was replaced in the meantime, the requests that wait have the memory of the flight.
         let waiting = self.waiting.values().filter(|waiting| waiting.key == flight.key);
         let memories = std::iter::once(&cache.memory).chain(waiting.map(|waiting| &waiting.memory));
         let found = memories
@@ -107,7 +107,7 @@ impl Gateway {
                 (Step::Exchange, outcome)
             }
         };
-        // What is wrong with a response.
+        // Counts what is wrong with the response.
         match &outcome {
             TokenOutcome::Known {
                 state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds, .. }),
@@ -116,7 +116,7 @@ impl Gateway {
                 self.counters.add(Counter::ClocksDiffer);
                 self.notices.clocks_differ(*seconds);
             }
-            // An active token has not expired, so only the response's `Cache-Control` can forbid to cache it.
+            // An active token has not expired, so only the response's `Cache-Control` can forbid caching it.
             TokenOutcome::Known {
                 state: TokenState::Active(_),
                 expires_at,
@@ -159,7 +159,8 @@ impl Gateway {
             return Vec::new();
         };
         if !Arc::ptr_eq(memory, &cache.memory) {
-            // The client secret was replaced. What the new one obtains is not for those who have the previous one.
+            // The client secret was replaced. What the new one obtains is not for requests that wait with the previous
+            // one.
             let next = memory.lose(flight);
             return Vec::from_iter(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
         }
@@ -194,7 +195,7 @@ impl Gateway {
         decisions.chain(store).collect()
     }
 
-    /// Handles the outcome of an introspection that another gateway has made, for a request that waits here
+    /// Handles the outcome of a flight that another gateway has ended, for a request that waits here
     /// ([`Command::Share`]), at the time `now`, in seconds since 1970.
     pub fn on_outcome(&mut self, stream: StreamId, outcome: &TokenOutcome, now: u64) -> Option<Effect> {
         let key = self.waiting.get(&stream)?.key;
@@ -207,7 +208,7 @@ impl Gateway {
         let waiting = self.waiting.remove(&stream)?;
         let has_ended = |(session, began_at): &(SessionId, u64)| self.ended.list().contains(session, *began_at);
         let decision = if waiting.session.as_ref().is_some_and(has_ended) {
-            // While it waited.
+            // The session ended while the request waited.
             Decision::Reject(Rejection::unauthorized("the session has ended"))
         } else {
             match outcome {
@@ -240,8 +241,8 @@ impl Gateway {
         Some(Effect::Decide { stream, decision })
     }
 
-    /// Handles the end of a request: it was answered, its response has ended, or its client has left. `Some`: the
-    /// introspection that this other request waits for was lost. Call [`Gateway::take_over`] of its gateway, or
+    /// Handles the end of a request: it was answered, its response has ended, or its caller has disconnected. `Some`:
+    /// the callout that this other request waits for was lost. Call [`Gateway::take_over`] of its gateway, or
     /// [`Gateway::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&mut self, stream: StreamId) -> Option<StreamId> {
         self.streams.close(stream);
@@ -269,8 +270,8 @@ impl Gateway {
         effects
     }
 
-    /// If the introspection that this request waits for was lost with another request, repeats it on behalf of this one, at the
-    /// time `now`, in seconds since 1970.
+    /// If the callout that this request waits for was lost with another request, repeats it on behalf of this one, at
+    /// the time `now`, in seconds since 1970.
     pub fn take_over(&mut self, stream: StreamId, now: u64) -> Vec<Effect> {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
@@ -284,7 +285,7 @@ impl Gateway {
         if Arc::ptr_eq(&waiting.memory, &cache.memory) {
             return vec![next_callout(stage, flight, &cargo, waiting.trace.clone())];
         }
-        // The client secret was replaced. What the new one obtains is not for those who have the previous one.
+        // The client secret was replaced. What the new one obtains is not for requests that wait with the previous one.
         let next = waiting.memory.leave(&waiting.key, stream);
         waiting.memory = Arc::clone(&cache.memory);
         waiting.key = cache.key(&cargo.token);
@@ -293,7 +294,7 @@ impl Gateway {
         effects.into_iter().chain(self.join(stream, now)).collect()
     }
 
-    /// Repeats the introspections that were lost with their requests, on behalf of no request.
+    /// Repeats the callouts that were lost with their requests, on behalf of no request.
     pub fn repeat_lost(&mut self) -> Vec<Effect> {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
@@ -321,8 +322,8 @@ fn next_step<'a>(stage: &'a PhantomToken, cargo: &Cargo) -> NextStep<'a> {
     }
 }
 
-/// Makes the effect that begins the next callout of a flight. `trace`: the trace context of the request on whose behalf it is,
-/// as headers.
+/// Makes the effect that begins the next callout of a flight. `trace`: the trace context of the request on whose behalf
+/// the callout is made, as headers.
 fn next_callout(stage: &PhantomToken, flight: FlightId, cargo: &Cargo, trace: Vec<TraceHeader>) -> Effect {
     let request = match next_step(stage, cargo) {
         NextStep::Introspection(endpoint) => introspection::request(stage, endpoint, &cargo.token, trace),

@@ -1,12 +1,12 @@
 //! The bytes that an access token may have: one rule for the service, which receives tokens from the authorization
-//! server, and the gateway, which receives them from clients.
+//! server, and the gateway, which receives them from callers.
 
 /// The maximum length of an access token in a cookie or as a bearer token, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Whether a token may contain the byte: visible ASCII, which is RFC 6749, appendix A.12 without the space. This is
-/// more than `b64token` (RFC 6750, section 2.1), which some servers exceed, and still safe in a header. In a form it is
-/// encoded.
+/// more than `b64token` (RFC 6750, section 2.1), which the tokens of some authorization servers exceed, and still safe
+/// in a header. In a form it is encoded.
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e)
@@ -15,7 +15,7 @@ pub const fn is_token_byte(byte: u8) -> bool {
 /// [`is_token_byte`] for each byte.
 #[allow(
     clippy::indexing_slicing,
-    reason = "the compiler does it, and would refuse what lies outside"
+    reason = "the compiler evaluates it, and would refuse an index outside of the table"
 )]
 const TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];
@@ -30,7 +30,7 @@ const TOKEN_BYTES: [bool; 256] = {
 /// Checks a token before it is put into a header or a form.
 ///
 /// # Errors
-/// The token is empty or too long, or has other bytes. The string is for the log.
+/// The token is empty or too long, or has a byte that is not allowed. The string is for the log.
 pub(crate) fn check(token: &[u8]) -> Result<(), &'static str> {
     if token.is_empty() {
         return Err("the token is empty");

@@ -4,7 +4,8 @@
 //! (`__Host-…`) keep every other host from setting them. Those of the refresh token and ID token cookies (`__Http-…`)
 //! do not forbid `Domain`: a page of a sibling domain can set them, so they count only if they belong to that session.
 //! Of several cookies of one name, the one counts that opens and belongs to the session. Host-locked ones that open for
-//! different sessions belong to none. If names are not host-locked, the rule is the same, and separates what it can.
+//! different sessions belong to none. If names are not host-locked, the rule is the same, but a sibling
+//! domain can set all of these cookies.
 
 use crate::cookie::purpose::Purpose;
 use crate::cookie::session_id::SessionId;
@@ -51,12 +52,14 @@ impl CurrentSession {
 
     /// Whether a cookie that opened for `purpose`, with the session id `id`, belongs to this session. Cookies of
     /// version 1 have no session id, and are never mixed with others: every write seals the whole session again. The
-    /// CSRF cookie is an exception one way: any serves tokens of version 1. Pending logins belong to no session.
+    /// CSRF cookie is an exception in one direction: beside tokens of version 1, any CSRF cookie counts. Pending logins
+    /// belong to no session.
     pub fn has(&self, purpose: Purpose, id: Option<SessionId>) -> bool {
         match purpose {
             Purpose::AccessToken | Purpose::RefreshToken | Purpose::IdToken => self.id == id,
-            // The service writes the CSRF cookie in the version of the session. Beside version 2, one of version 1,
-            // which opens in place of any cookie, was set by somebody else, and would undo the binding.
+            // The service writes the CSRF cookie in the version of the session. Beside tokens of a later version, a
+            // CSRF cookie of version 1, which opens in place of any cookie, was set by somebody else. It is bound to no
+            // session.
             Purpose::Csrf => self.id.is_none() || self.id == id,
             // Sessions of version 1 are never bound.
             Purpose::DeviceBinding | Purpose::DeviceKey => self.id.is_some() && self.id == id,
@@ -65,7 +68,7 @@ impl CurrentSession {
     }
 }
 
-/// Returns the session that all of them belong to; `None` if there are none.
+/// Returns the session that all of these ids identify; `None` if there are no ids.
 fn only(ids: impl IntoIterator<Item = Option<SessionId>>) -> Result<Option<CurrentSession>, DifferentSessions> {
     let mut ids = ids.into_iter();
     let Some(id) = ids.next() else { return Ok(None) };

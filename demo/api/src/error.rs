@@ -7,7 +7,7 @@ use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-/// Why a request is rejected. The client receives the error code and its message. `Display` is for the log.
+/// Why a request is rejected. The caller receives the error code and its message. `Display` is for the log.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// No `Authorization` header.

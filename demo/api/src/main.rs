@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::jwks::KeyStore;
 use crate::token::Validator;
 
-/// Either side may close an idle pooled connection while a request is on its way. That side must be the proxy, which
+/// The side that closes an idle pooled connection may do so while a request is on its way. It must be the proxy, which
 /// knows which requests it can retry: Envoy's default idle timeout is one hour.
 const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
 

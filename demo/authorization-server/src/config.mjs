@@ -57,10 +57,10 @@ export function readConfig(env) {
     accessTokenSeconds: integer(env, 'ACCESS_TOKEN_SECONDS', 300, 1, 86_400),
     refreshTokenSeconds: integer(env, 'REFRESH_TOKEN_SECONDS', 12 * 3600, 1, 14 * 86_400),
     introspectionResponse: oneOf(env, 'INTROSPECTION_RESPONSE', INTROSPECTION_RESPONSES, 'jwt'),
-    // Without a value, the form of the response for an inactive token follows the request (src/phantom-token.mjs).
+    // Without a value, the form of the response for an inactive token follows that for an active one (src/phantom-token.mjs).
     inactiveResponse: oneOf(env, 'INACTIVE_RESPONSE', INACTIVE_RESPONSES, undefined),
     apiAudience: env.API_AUDIENCE || 'demo-api',
-    // Whether a logout that begins at another site needs no question, as if the application had asked for it.
+    // Whether a logout that begins at another site needs no confirmation, as if the application itself had requested it.
     logoutFromOtherSites: flag(env, 'LOGOUT_FROM_OTHER_SITES'),
     backchannelLogoutUri: env.BACKCHANNEL_LOGOUT_URI || undefined,
   });

@@ -7,8 +7,8 @@
 //   rfc9701             the signed introspection response, whatever the request prefers
 //   json                RFC 7662 JSON only
 //
-// The response for an inactive token is HTTP 204, or has `active: false` in its form. Unless that is configured, it is HTTP 204
-// if the response for an active one would contain a JWT access token.
+// The response for an inactive token is HTTP 204, or JSON or RFC 9701 with `active: false`. Unless that is configured, it is
+// HTTP 204 if the response for an active one would contain a JWT access token.
 import { createPrivateKey, randomUUID } from 'node:crypto';
 
 import { SignJWT, decodeJwt } from 'jose';

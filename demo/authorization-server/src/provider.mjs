@@ -26,7 +26,7 @@ const ROUTES = {
   jwks: '/oauth/v2/jwks',
 };
 
-// Whether the application itself requests the logout, so that no question is needed: the request carries an ID token of
+// Whether the application itself requests the logout, so that no confirmation is needed: the request carries an ID token of
 // the user who is signed in here or, since a token in a URL is best avoided, the browser comes from the same site.
 function isRequestedByApplication(ctx, config) {
   const { Client, IdTokenHint } = ctx.oidc.entities;
@@ -37,7 +37,7 @@ function isRequestedByApplication(ctx, config) {
 
 export function createProvider(config, database, keys) {
   const applicationUrl = `${config.spaOrigin}/`;
-  // An administrator may change it.
+  // An administrator may change this lifetime.
   const lifetimes = { accessTokenSeconds: config.accessTokenSeconds };
   const cookie = { httpOnly: true, sameSite: 'lax', secure: config.secure, signed: true };
 
@@ -128,7 +128,7 @@ export function createProvider(config, database, keys) {
       IdToken: 3600,
       Interaction: 600,
       RefreshToken: config.refreshTokenSeconds,
-      // Refresh tokens rotate. These two lifetimes bound for how long.
+      // Refresh tokens rotate at most until the grant or the session expires.
       Grant: 14 * DAY_SECONDS,
       Session: 14 * DAY_SECONDS,
     },

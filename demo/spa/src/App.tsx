@@ -86,7 +86,8 @@ function Trust({ url }: { url: string }) {
       <h2>Is the certificate trusted?</h2>
       <p>
         The page cannot connect to <code>{host}</code>. If you have accepted a warning for this page, your browser shows
-        another for that host: open the host, accept the warning, and you return to this page. The login page has one more.
+        another for that host: open the host, accept the warning, and you return to this page. Your browser shows a third
+        for the login page.
       </p>
       <a className="button" href={url}>
         Open {host}

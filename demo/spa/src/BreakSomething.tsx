@@ -15,7 +15,7 @@ const WITHOUT: Record<string, string> = {
   redis: 'Each replica continues alone. /metrics and the log of the service say so.',
 };
 
-/** Stops and starts parts of the demo, so that the reader sees what the page, the filter and the service make of it. */
+/** Stops and starts components of the demo, so that the reader sees how the page, the filter and the service respond. */
 export function BreakSomething() {
   const [state, setState] = useState<DemoState>();
   const [error, setError] = useState('');
@@ -51,7 +51,7 @@ export function BreakSomething() {
   return (
     <section className="wide" id="breakSomething">
       <h2>Break something</h2>
-      <p>Stop a part, press the buttons above, and see in the list of requests what becomes of them.</p>
+      <p>Stop a component, press the buttons above, and see in the list of requests what becomes of them.</p>
       <p role="alert" className="fault" hidden={error === ''}>
         {error}
       </p>

@@ -6,13 +6,13 @@ const COOKIES = [
   ['__Host-Http-example-login', '/', 'state, nonce and PKCE verifier', 'the service only, while a sign-in is pending'],
 ] as const;
 
-/** The BFF's cookies, and the proof that script cannot read them. */
+/** The BFF's cookies, and what `document.cookie` shows of them: nothing. */
 export function Cookies() {
   return (
     <section className="wide">
       <h2>Cookies</h2>
       <p>
-        Each is encrypted (AES-256-GCM), <code>HttpOnly</code>, <code>Secure</code> and <code>SameSite=Strict</code>. Script cannot
+        Each is encrypted (AES-256-GCM), <code>HttpOnly</code>, <code>Secure</code> and <code>SameSite=Strict</code>. Scripts cannot
         read them, whichever host they are for: <code>document.cookie</code> of this page is{' '}
         <code id="documentCookie">{JSON.stringify(document.cookie)}</code>.
       </p>

@@ -10,7 +10,7 @@ export interface Config {
   apiBaseUrl: string;
   /** As in the BFF's configuration: it is part of the CSRF header's name. */
   cookieNamePrefix: string;
-  /** Whether a program runs the demo that takes the page's commands. */
+  /** Whether the program that runs the demo takes the page's commands. */
   takesCommands: boolean;
 }
 

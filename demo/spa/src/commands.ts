@@ -1,6 +1,6 @@
 // Commands to the program that runs the demo. They exist in the demo only, and only if `cargo xtask up` runs it.
 
-/** A part of the demo. */
+/** A component of the demo. */
 export interface Component {
   readonly name: string;
   readonly state: 'ready' | 'not ready' | 'stopped';

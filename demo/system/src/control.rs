@@ -35,7 +35,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Listens at a free port, and tells the web host and the authorization server of a system with these options about it.
+    /// Listens at a free port, and adds to `options` the variables with which the web host and the authorization server of the
+    /// system take part: the address, the tokens and the page's origin.
     ///
     /// # Errors
     /// No port is free, or a secret cannot be read or written.
@@ -186,7 +187,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// What the page may stop: it is itself behind Envoy and the web host.
+/// What the page may stop: all but Envoy and the web host, which the page itself needs.
 fn breakable(system: &System) -> impl Iterator<Item = Component> {
     Component::ALL
         .into_iter()

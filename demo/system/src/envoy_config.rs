@@ -139,7 +139,7 @@ pub(crate) fn render(
 /// Makes `changes`, in one pass. What is replaced must occur once.
 ///
 /// # Errors
-/// Names what does not.
+/// Names a text that does not.
 pub(crate) fn replace_once(text: &str, changes: &[(String, String)]) -> Result<String, Error> {
     let changes: Vec<_> = changes.iter().map(|(find, with)| once(find, with.clone())).collect();
     replace(text, &changes)

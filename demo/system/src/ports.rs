@@ -21,7 +21,7 @@ pub struct Ports {
     pub web_host: u16,
     /// The business API.
     pub api: u16,
-    /// The service's API.
+    /// The service's endpoints.
     pub bff: u16,
     /// The authorization server.
     pub authorization_server: u16,
@@ -52,7 +52,7 @@ impl Ports {
         redis: 6379,
     };
 
-    /// How many ports the programs behind Envoy have, and Envoy's admin interface.
+    /// How many ports the programs behind Envoy and Envoy's admin interface have.
     pub(crate) const COUNT_BEHIND_ENVOY: u16 = 9;
 
     /// The demo's public port, and for everything else consecutive ports from `first`; `None` if there are not enough of them.
@@ -216,7 +216,7 @@ mod tests {
         assert!(all(one).iter().all(|port| !all(other).contains(port)));
     }
 
-    /// The system rejects the second of two sockets, of one process or of two.
+    /// The operating system rejects the second of two sockets, of one process or of two.
     #[test]
     fn a_block_of_ports_belongs_to_one_at_a_time() {
         let first = Block::acquire();

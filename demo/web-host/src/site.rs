@@ -41,8 +41,8 @@ async fn runtime_config(config: web::Data<Config>) -> HttpResponse {
     }))
 }
 
-/// If there is no such file, GET of a path that could be a view of the application gets its page, of any other path HTTP 404,
-/// and another method HTTP 405. The response for a missing script must not be a page.
+/// The response if there is no such file. GET of a path that could be a view of the application gets the application's page.
+/// GET of any other path gets HTTP 404: the response for a missing script must not be a page. Another method gets HTTP 405.
 async fn fallback(request: ServiceRequest, index: std::path::PathBuf) -> Result<ServiceResponse, actix_web::Error> {
     let (request, _) = request.into_parts();
     let response = if !matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -32,8 +32,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- include "bff.name" . | trunc 58 | trimSuffix "-" -}}-test
 {{- end -}}
 
-{{/* All labels of a resource: the chart's, then those in `own`, then the common ones. The first one with a name counts. With
-`name`, app.kubernetes.io/name is another one. */}}
+{{/* All labels of a resource: the chart's, then those in `own`, then the common ones. If several have one name, the first
+counts. `name`, if it is given, is the value of app.kubernetes.io/name. */}}
 {{- define "bff.labels" -}}
 {{- $selector := include "bff.selector" .root | fromYaml -}}
 {{- with .name -}}{{- $_ := set $selector "app.kubernetes.io/name" . -}}{{- end -}}
@@ -49,7 +49,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with merge dict (.own | default dict) (.root.Values.commonAnnotations | default dict) -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
-{{/* The metadata of a resource: `root`, and as wanted `name`, `labels`, `annotations`. */}}
+{{/* The metadata of a resource: `root`, and optionally `name`, `labels`, `annotations`. */}}
 {{- define "bff.metadata" -}}
 name: {{ .name | default (include "bff.fullname" .root) }}
 namespace: {{ .root.Release.Namespace }}

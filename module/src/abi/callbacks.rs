@@ -96,7 +96,8 @@ pub(super) enum LogLevel {
 /// configuration.
 pub(super) type DefineMetric = unsafe extern "C" fn(ConfigPtr, Buffer<'_>, *const Buffer<'_>, usize, *mut usize) -> u32;
 
-/// Changes a metric: number, label values, value. Without values, it is one without labels, which have numbers of their own.
+/// Changes a metric: number, label values, value. Metrics without labels have no label values, and numbers of their
+/// own.
 pub(super) type ChangeMetric = unsafe extern "C" fn(*mut c_void, usize, *const Buffer<'_>, usize, u64) -> u32;
 
 /// Subscribes a configuration to a generic secret, while Envoy creates the configuration: name, and a `ConfigSource` as JSON.
@@ -236,13 +237,13 @@ callbacks! {
     scheduler_new = http_filter_scheduler_new(filter: FilterPtr) -> SchedulerPtr;
     /// Schedules an event. From any thread.
     scheduler_commit = http_filter_scheduler_commit(scheduler: SchedulerPtr, event: u64);
-    /// Deletes it. From any thread.
+    /// Deletes a scheduler. From any thread.
     scheduler_delete = http_filter_scheduler_delete(scheduler: SchedulerPtr);
     /// Creates what wakes a configuration.
     config_scheduler_new = http_filter_config_scheduler_new(config: ConfigPtr) -> SchedulerPtr;
     /// Schedules an event. From any thread.
     config_scheduler_commit = http_filter_config_scheduler_commit(scheduler: SchedulerPtr, event: u64);
-    /// Deletes it. From any thread.
+    /// Deletes a scheduler. From any thread.
     config_scheduler_delete = http_filter_config_scheduler_delete(scheduler: SchedulerPtr);
 
     /// See [`DefineMetric`].

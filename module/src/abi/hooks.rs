@@ -36,21 +36,21 @@ fn catch<T>(hook: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(hook)).ok()
 }
 
-/// Returns the configuration that Envoy holds, with a count of its own.
+/// Returns the configuration that Envoy holds, with a reference of its own.
 ///
 /// # Safety
 /// Envoy has the pointer from `config_new`, and has not destroyed the configuration.
 unsafe fn configuration(pointer: *const c_void) -> Arc<Configuration> {
     let pointer = pointer.cast::<Configuration>();
-    // SAFETY: it is from `Arc::into_raw`, and Envoy holds one count.
+    // SAFETY: it is from `Arc::into_raw`, and Envoy holds one reference.
     unsafe {
         Arc::increment_strong_count(pointer);
         Arc::from_raw(pointer)
     }
 }
 
-/// Returns the request that Envoy holds, with a count of its own; `None` for a null pointer, which Envoy 1.39 passes if it
-/// got one.
+/// Returns the request that Envoy holds, with a reference of its own; `None` for a null pointer, which Envoy 1.39
+/// passes if it got one.
 ///
 /// # Safety
 /// Envoy has the pointer from `filter_new`, has not destroyed the request, and calls on its thread.
@@ -59,7 +59,7 @@ unsafe fn stream(pointer: *const c_void) -> Option<Rc<Stream>> {
     if pointer.is_null() {
         return None;
     }
-    // SAFETY: it is from `Rc::into_raw`, on the same thread, and Envoy holds one count.
+    // SAFETY: it is from `Rc::into_raw`, on the same thread, and Envoy holds one reference.
     unsafe {
         Rc::increment_strong_count(pointer);
         Some(Rc::from_raw(pointer))
@@ -116,10 +116,10 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     }
 }
 
-/// May come on any thread.
+/// Envoy may call this hook on any thread.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const c_void) {
-    // SAFETY: the pointer is from `config_new`, and Envoy gives its count back once.
+    // SAFETY: the pointer is from `config_new`, and Envoy gives its reference back once.
     catch(|| drop(unsafe { Arc::from_raw(module.cast::<Configuration>()) }));
 }
 
@@ -163,7 +163,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     // SAFETY: Envoy has passed the pointer to this hook.
     let envoy = unsafe { FilterHook::new(filter) };
     let made = catch(|| {
-        // Without a count of its own, which all workers would share.
+        // Without a reference of its own, for which all workers would write to one counter.
         // SAFETY: the pointer is from `config_new`, and Envoy holds the configuration in this hook.
         let configuration = unsafe { module.cast::<Configuration>().as_ref() }?;
         let thread = configuration.thread(envoy.worker_index())?;
@@ -177,7 +177,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: *const c_void) {
     let pointer = module.cast::<Stream>();
     if !pointer.is_null() {
-        // SAFETY: the pointer is from `filter_new`, on the same thread, and Envoy gives its count back once.
+        // SAFETY: the pointer is from `filter_new`, on the same thread, and Envoy gives its reference back once.
         catch(|| drop(unsafe { Rc::from_raw(pointer) }));
     }
 }

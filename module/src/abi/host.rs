@@ -114,7 +114,7 @@ fn write_line(level: Level, message: fmt::Arguments<'_>) {
     }
 }
 
-/// Wakes a request or a configuration. Both have functions of their own for the same.
+/// Wakes a request or a configuration, by Envoy's functions for one or the other.
 struct Scheduler {
     pointer: SchedulerPtr,
     commit: CommitScheduler,

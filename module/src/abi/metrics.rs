@@ -8,8 +8,9 @@ use super::callbacks::{self, Buffer, ChangeMetric, ConfigPtr, DefineMetric, SUCC
 use super::host::{ConfigHook, FilterHook};
 use crate::envoy::{LabelledId, MetricId};
 
-/// Changes a metric. One that cannot be changed is not worth a request: the result is ignored. Envoy numbers metrics with and
-/// without labels independently, and tells them apart by the number of the values: `number` is of the right kind.
+/// Changes a metric. The result is ignored, since no request should fail because of a metric. Envoy numbers metrics
+/// with and without labels independently, and tells them apart by the number of the values: `number` is of the right
+/// kind.
 fn apply(of: *mut c_void, change: ChangeMetric, number: usize, labels: &[&str], value: u64) {
     let labels: Vec<Buffer<'_>> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
     // SAFETY: the pointer is that of a hook, on a thread of Envoy; the labels are copied.

@@ -103,7 +103,8 @@ impl EnvoyStream for FilterHook {
         for (name, value) in mutations.headers_to_set() {
             set(name, Buffer::of(value));
         }
-        // A route may be selected by a header that the filter sets, such as a claim. Proxy-wasm does the same automatically.
+        // A route may be selected by a header that the filter sets, such as a claim. For proxy-wasm, Envoy does this
+        // itself.
         // SAFETY: the pointer is that of a hook.
         unsafe { callbacks::clear_route_cache(self.ptr()) };
     }
@@ -132,7 +133,7 @@ impl EnvoyStream for FilterHook {
     fn reply(&self, reply: &LocalReply<'_>) {
         let mut headers = reply.headers.clone();
         let content_type = self.values(HeaderType::Request, "content-type");
-        // Envoy would say that a gRPC call has succeeded.
+        // Without this header, Envoy would say that a gRPC call has succeeded.
         let grpc = is_grpc(&content_type).then(|| grpc_status(reply.status));
         headers.extend(grpc.map(|status| ("grpc-status", status)));
         with_lines(&headers, |lines, count| {

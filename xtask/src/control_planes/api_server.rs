@@ -1,4 +1,4 @@
-//! A Kubernetes API server with its etcd, on loopback, without nodes: it takes and refuses objects, and runs none.
+//! A Kubernetes API server with its etcd, on loopback, without nodes: it accepts or refuses objects, and runs none.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

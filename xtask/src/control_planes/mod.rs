@@ -57,7 +57,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     server.restrict("bff")?;
     let mut applicable = Vec::new();
     for values in yaml_files(&workspace::path("envoy/helm/ci"))? {
-        // Each in a namespace of its own: a Pod does not become another.
+        // Each in a namespace of its own: most fields of the chart's Pod cannot be changed.
         let namespace = values.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         server.create_namespace(&namespace)?;
         server.restrict(&namespace)?;
@@ -98,12 +98,12 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the API server does with objects that it takes.
+/// What the API server does with objects that it accepts.
 #[derive(Clone, Copy)]
 enum Mode {
     /// It stores them.
     Applied,
-    /// It validates them and stores nothing: no form of the filters is beside another.
+    /// It validates them and stores nothing, so that no form of the filters is beside another.
     Checked,
 }
 

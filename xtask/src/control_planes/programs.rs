@@ -15,7 +15,7 @@ const GATEWAY_API: &str = "sigs.k8s.io/gateway-api@v1.4.1";
 const ISTIO_API: &str = "istio.io/api@v1.31.4";
 const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
 const ENVOY_GATEWAY: &str = "github.com/envoyproxy/gateway@v1.9.1";
-/// Istio's releases are no versions of its module: this is its main branch of 27 August 2026, between 1.31 and 1.32.
+/// Istio's releases are not versions of its module: this is its main branch of 27 August 2026, between 1.31 and 1.32.
 const ISTIO: &str = "istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad";
 
 /// What `cargo xtask control-planes` runs.
@@ -29,7 +29,7 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Finds or fetches them.
+    /// Finds or fetches the programs.
     pub(super) fn fetch() -> Result<Programs> {
         let etcd = command::named_or_found(
             "ETCD",
@@ -50,7 +50,8 @@ impl Programs {
 /// `kube-apiserver`, built from Kubernetes' module.
 fn api_server() -> Result<PathBuf> {
     let module = format!("k8s.io/kubernetes@{KUBERNETES}");
-    // Its module takes those that are developed beside it from its own folders, as v0.0.0. They are published as v0.N.
+    // Kubernetes' module takes the modules that are developed with it from its own folders, as v0.0.0. They are published as
+    // v0.N.
     let published = KUBERNETES.replacen("v1.", "v0.", 1);
     let requirements = go::requirements(&module)?;
     let staged = requirements

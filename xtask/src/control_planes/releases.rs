@@ -31,7 +31,7 @@ struct Version {
 }
 
 /// Upgrades a release with the fewest values to each file of values, and rolls it back. Then upgrades a release of the last
-/// version's chart, and rolls it back. After each step the objects must be those of a release that was never anything else.
+/// version's chart, and rolls it back. After each step the objects must be those of a release that was never upgraded.
 pub(super) fn upgrade_and_roll_back(server: &ApiServer, programs: &Programs, folder: &Path) -> Result<()> {
     let chart = workspace::path("envoy/helm");
     let old_chart = previous_release::chart(&folder.join("previous-chart"))?;

@@ -19,7 +19,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Finds them on PATH.
+    /// Finds node and npm on PATH.
     pub(crate) fn find() -> Result<Node> {
         let hint = format!(
             "install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and check that \

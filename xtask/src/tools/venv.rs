@@ -11,7 +11,7 @@ use crate::{command, workspace};
 
 /// A virtual environment below `target/tools`.
 pub(crate) struct Environment {
-    /// What it is for, and with the version the name of its folder.
+    /// What the environment is for. With the version, the name of its folder.
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     /// Packages with their versions, as pip reads them.

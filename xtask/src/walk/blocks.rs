@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `run` | runs it, and expects success |
 //! | `until "TEXT"` | runs it until it has printed the text, then stops it |
-//! | `background "TEXT"` | the same, but keeps it running until the end of the document |
+//! | `background "TEXT"` | runs it, and keeps it running from the time when it has printed the text to the end of the document |
 //! | `needs-WORD` | skips it, unless `--with WORD` says that the machine has what it needs. The words are [`NEEDS`] |
 //!
 //! A block that needs something may be `until` or `background` as well: `needs-cluster until "TEXT"`.

@@ -28,8 +28,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         return Err(ApiError::invalid("the logout token has been used before").because(Reason::LogoutToken));
     }
     let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
-    // A logout token with `sid` ends only the sessions with it, another one all sessions of the user (OpenID Connect
-    // Back-Channel Logout 1.0, section 2.4).
+    // A logout token with `sid` ends only the sessions with that `sid`, and one without `sid` all sessions of the user
+    // (OpenID Connect Back-Channel Logout 1.0, section 2.4).
     let ended = match (&login, &subject) {
         (Some(login), _) => Ended::Login(digest(login)),
         (None, Some(subject)) => Ended::User(digest(subject)),
@@ -48,7 +48,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         target: AUDIT,
         event = "backchannel_logout",
         ended = name.as_str();
-        "back-channel logout: ended {what}: {name}"
+        "back-channel logout: ended {what}: {name} in the list of ended sessions"
     );
     Ok(Success::json(serde_json::json!({})))
 }

@@ -1,5 +1,5 @@
-//! `POST /dbsc/refresh`: the browser gets a new proof of the device's key, for a signature with that key (W3C Device Bound
-//! Session Credentials, section 8.8). HTTP 403 asks for a signature, and HTTP 401 makes the browser forget the binding.
+//! `POST /dbsc/refresh`: the browser gets a new proof for a signature with the device's key (W3C Device Bound Session
+//! Credentials, section 8.8). HTTP 403 asks for a signature, and HTTP 401 makes the browser forget the binding.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use bff_core::cookie::purpose::Purpose;
@@ -72,7 +72,7 @@ async fn prove(call: &Call<'_>) -> Result<Success, ApiError> {
         false => defer_unknown_key(call, failure),
     })?;
     let id = session.id().ok_or_else(|| refused("the session is not bound"))?;
-    // A key of another session stays one: the browser must forget it.
+    // If the key is that of another session, the error stays HTTP 401: the browser must forget that key.
     let key = require(settings, Purpose::DeviceKey, &session.key);
     let key = key.map_err(|failure| defer_unknown_key(call, failure))?;
     if key.identifier != identifier {
@@ -120,14 +120,19 @@ async fn prove(call: &Call<'_>) -> Result<Success, ApiError> {
     .with_header(Some(next_challenge(call, id, &identifier)?)))
 }
 
-/// If the cookies are invalid now, but may be valid later, the error is HTTP 503: after HTTP 401 the browser would forget
-/// the binding. Another replica may have loaded a new key of the ring earlier, and for a short time the browser may have
-/// cookies of two sessions.
+/// If the cookies are invalid now, but may be valid later, the error is HTTP 503: after HTTP 401 the browser would
+/// forget the binding. Another replica may have loaded a new key of the ring earlier, and for a short time the browser
+/// may have cookies of two sessions.
 fn defer(failure: &ApiError) -> ApiError {
-    ApiError::new(ErrorCode::RefreshUnavailable, failure.why().to_owned()).because(Reason::CookieUnreadable)
+    let reason = match failure.has_mixed_cookies() {
+        true => Reason::CookiesMixed,
+        false => Reason::CookieUnreadable,
+    };
+    ApiError::new(ErrorCode::RefreshUnavailable, failure.why().to_owned()).because(reason)
 }
 
-/// The same if a cookie names a key that is not in the ring. Otherwise the error stays as it is, as for an ended session.
+/// If a cookie names a key that is not in the ring, the error is that of [`defer`]. Otherwise, as for an ended session,
+/// the error stays as it is.
 fn defer_unknown_key(call: &Call<'_>, failure: ApiError) -> ApiError {
     let is_about_cookies = failure.error_code() == ErrorCode::UnauthorizedRequest;
     match is_about_cookies && !failure.has_mixed_cookies() && call.cookies.has_unknown_key() {

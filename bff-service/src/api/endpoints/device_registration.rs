@@ -1,5 +1,5 @@
-//! `POST /dbsc/register`: the browser registers a key of the device, to which the session is bound from then on (W3C Device
-//! Bound Session Credentials, section 8.10). Only the response that begins the session offers the registration.
+//! `POST /dbsc/register`: the browser registers a key of the device, to which the session is bound from then on (W3C
+//! Device Bound Session Credentials, section 8.10). Only the response that begins the session offers the registration.
 
 use actix_web::http::header::HeaderName;
 use bff_core::cookie::purpose::Purpose;
@@ -93,8 +93,9 @@ async fn register(call: &Call<'_>) -> Result<Success, ApiError> {
     write(call, id, session, &access_token, &key).await
 }
 
-/// Checks that an `earlier` binding decision is that for this key. If the session is bound to another key, somebody has copied
-/// its cookies and the offer. The session ends, since the service does not know which of the two is the user.
+/// If there is an `earlier` binding decision, checks that it is that for this key. If the session is bound to another
+/// key, somebody has copied its cookies and the offer. The session then ends, since the service does not know which of
+/// the two is the user.
 async fn accept(
     call: &Call<'_>,
     id: SessionId,
@@ -129,7 +130,7 @@ async fn accept(
     }
 }
 
-/// Decides that the session is bound to this key. `tokens` are its newest.
+/// Decides that the session is bound to this key. `tokens` are the newest of the session.
 async fn decide(call: &Call<'_>, id: SessionId, key: &DeviceKey, tokens: &Tokens<'_>) -> Result<(), ApiError> {
     let application = &call.worker.application;
     // While the tokens were requested, the user may have signed out, or signed in again.

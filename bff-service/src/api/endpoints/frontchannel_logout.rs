@@ -1,5 +1,5 @@
 //! `GET /frontchannel-logout`: for a frame in the authorization server's logout page (OpenID Connect Front-Channel
-//! Logout 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the session. Both
+//! Logout 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the sessions. Both
 //! are required: only a party that knows the `sid` of a session can end it.
 
 use bff_core::cookie::session_id::SubjectHash;
@@ -48,7 +48,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
         target: AUDIT,
         event = "frontchannel_logout",
         ended = name.as_str();
-        "front-channel logout: ended the sessions with one `sid`: {name}"
+        "front-channel logout: ended the sessions with the requested `sid`: {name} in the list of ended sessions"
     );
     let origin = application.config.issuer_url().origin().ascii_serialization();
     Ok(Success {

@@ -65,7 +65,7 @@ async fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Success, ApiE
 
 /// A completed login: its `state` matches a pending login.
 pub(in crate::api) struct Finished {
-    /// The path that the browser returns to, in the navigation variant.
+    /// The URL that the browser returns to, in the navigation variant.
     pub(in crate::api) return_to: Option<String>,
     /// The new session, or why there is none.
     pub(in crate::api) outcome: Result<NewSession, ApiError>,
@@ -103,7 +103,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
         })?;
     let finished = exchange(call, response, &login, by).await;
     let outcome = match finished.and_then(|completed| write_session(call, &completed, &logins, by)) {
-        // The code may still be valid when the authorization server is available again.
+        // After a temporary error the pending login stays: its code may still be valid later.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
             write_logins(&mut set_cookies, &logins, call.now)?;
@@ -117,8 +117,8 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
     })
 }
 
-/// The logins of the login cookie. A missing or expired cookie means that no login is pending. A cookie that cannot be
-/// decrypted is refused like any other cookie.
+/// The logins of the login cookie. If the cookie is missing or has expired, no login is pending (HTTP 400). If it
+/// cannot be decrypted, the error is HTTP 401, as for other cookies.
 fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError> {
     // Earlier versions stored logins by navigation in the cookie for pages: see `PendingLogins::parse`.
     let [own, shared] =

@@ -35,7 +35,7 @@ pub(in crate::api) struct LoginExchange {
     login: PendingLogin,
     /// Whether the browser can register a key of the device for the session.
     can_register: bool,
-    /// The CSRF value and the user of this browser's session.
+    /// The CSRF value and the user of this browser's current session.
     previous: Option<Previous>,
 }
 
@@ -120,7 +120,7 @@ impl LoginExchange {
                 }),
                 Err(code) => Err(ApiError::new(
                     code,
-                    "completing this login failed in another call: its own log line has the cause",
+                    "completing this login failed in another call, whose log line has the cause",
                 )),
             },
         }
@@ -242,7 +242,7 @@ impl Previous {
         let session = RequestSession::of(&call.cookies).ok()?;
         let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;
         let subject = claims.get("sub")?.as_str()?.to_owned();
-        // A version 1 cookie is not bound to a session.
+        // A cookie of version 1 does not say to which session it belongs.
         let csrf = session.csrf.ok().filter(|csrf| csrf.session.is_some())?;
         Some(Previous {
             subject,

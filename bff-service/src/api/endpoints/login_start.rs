@@ -42,9 +42,9 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     Ok(Success::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
 }
 
-/// Starts a login with these extra parameters; as a `step_up`, the user must authenticate with one of its `acr_values`.
-/// Returns the authorization request URL and the login cookie. The browser returns to a page, or in the navigation variant
-/// to `/callback` and then to `return_to`.
+/// Starts a login with these extra parameters. If `step_up` is true, the user must authenticate with one of the
+/// `acr_values` in `extra`. Returns the authorization request URL and the `Set-Cookie` lines. The browser returns to a
+/// page, or in the navigation variant to `/callback` and then to `return_to`.
 pub(in crate::api) async fn begin(
     call: &Call<'_>,
     extra: &[(String, String)],

@@ -1,4 +1,5 @@
-//! `POST /logout`: ends the session here and at the authorization server, or all sessions of its user here.
+//! `POST /logout`: ends the session, or all sessions of its user, and returns the URL of the logout at the
+//! authorization server.
 
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub(in crate::api) enum NotDone {
     /// The authorization server's own sessions in other browsers continue: a sign-in there may need no password.
     #[serde(rename = "other_browsers")]
     Browsers,
-    /// The other replicas, if there are any, do not know yet: Redis is unavailable, or not configured.
+    /// The other replicas, if there are any, do not know of the logout: Redis is unavailable, or not configured.
     #[serde(rename = "other_replicas")]
     Replicas,
 }
@@ -111,7 +112,7 @@ pub(in crate::api) struct Ended {
     pub(in crate::api) url: String,
     /// The `Set-Cookie` lines.
     pub(in crate::api) set_cookies: Vec<String>,
-    /// What a logout everywhere could not do; `None` for another logout.
+    /// What a logout everywhere could not do; `None` for any other logout.
     pub(in crate::api) not_done: Option<Vec<NotDone>>,
 }
 
@@ -120,7 +121,7 @@ pub(in crate::api) async fn end(call: &Call<'_>, proof: Proof<'_>, extent: Exten
     let application = &call.worker.application;
     let client = &call.worker.client;
     let settings = call.cookies.settings();
-    // Without `everywhere`, a proof of the device is not necessary: such a logout only ends this session.
+    // Without `everywhere`, a proof is not necessary: such a logout only ends this session.
     let session = require_even_unproven(&call.cookies)?;
     match proof {
         Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,
@@ -161,8 +162,8 @@ pub(in crate::api) async fn end(call: &Call<'_>, proof: Proof<'_>, extent: Exten
         .ok()
         .and_then(|opened| std::str::from_utf8(&opened.value).ok());
     let state = application.logout_states.make(call.now)?;
-    // If the authorization server has no logout endpoint, or is down, the browser goes directly to the post-logout
-    // redirect URI, or otherwise to the redirect URI.
+    // If the authorization server has no `end_session_endpoint`, or its metadata cannot be loaded, the browser goes
+    // directly to the post-logout redirect URI, or otherwise to the redirect URI.
     let settings = &application.config.client;
     let url = match client.end_session_url(id_token, &state).await {
         Some(url) => url,
@@ -204,6 +205,6 @@ fn record(application: &Application, id: Option<SessionId>, user: Option<ended_s
         event = "logout_everywhere",
         session = session.as_str(),
         ended = user.as_str();
-        "logout everywhere: ended session {session} and all others of its user: {user}"
+        "logout everywhere: ended session {session} and all others of its user: {user} in the list of ended sessions"
     );
 }

@@ -17,7 +17,7 @@ use crate::api::success::Success;
 use crate::session::pending_logins::Finish;
 use bff_core::request::values::Values;
 
-/// Maximum length of `returnTo`, in bytes: the login cookie contains it.
+/// Maximum length of `returnTo`, in bytes: the navigation cookie contains it.
 pub(in crate::api) const MAX_RETURN_TO_BYTES: usize = 512;
 
 /// `GET /login?returnTo=/path`: redirects to the authorization server.
@@ -33,7 +33,7 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Success, ApiError> {
     }
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
     if call.is_head {
-        // A HEAD request starts no login, so there is only the URL.
+        // A HEAD request starts no login, so the redirect is to `returnTo`.
         return Ok(Success::redirect(return_to.into()));
     }
     let (url, set_cookies) = login_start::begin(&call, &extra, false, Some(return_to.into())).await?;
@@ -85,7 +85,7 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Success, ApiError> 
     Ok(Success::redirect(url).with_cookies(set_cookies))
 }
 
-/// The URL of `returnTo`: a path on the application's own origin, in any spelling.
+/// The URL of `returnTo`, which must be a path on the application's own origin, however it is spelled.
 fn return_target(call: &Call<'_>, path: &str) -> Result<Url, ApiError> {
     let invalid = || {
         ApiError::invalid(format!(

@@ -22,7 +22,7 @@ pub(in crate::api) enum PageUrl {
 pub(in crate::api) struct AuthorizationResponse {
     /// The `state`, which identifies the login.
     pub state: String,
-    /// The issuer, if the server sends it (RFC 9207).
+    /// The issuer, if the authorization server sends it (RFC 9207).
     pub iss: Option<String>,
     /// The code, or the error.
     pub result: AuthorizationResult,
@@ -38,7 +38,7 @@ pub(in crate::api) enum AuthorizationResult {
 }
 
 impl PageUrl {
-    /// Parses the query of `page_url`. In the code flow the fragment never reaches a server, and is ignored.
+    /// Parses the query of `page_url`. In the code flow the fragment has no part of the response, and is ignored.
     pub(in crate::api) fn parse(page_url: &str, mode: ResponseMode) -> Result<PageUrl, ApiError> {
         let url = Url::parse(page_url).map_err(|_| ApiError::invalid("`pageUrl` is not a URL"))?;
         if !matches!(url.scheme(), "https" | "http") {

@@ -87,7 +87,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
             Session::new(issuer, claim("sub"), claim("sid"), call.now)?
         }
     };
-    // If the response has no scope, the old one stays.
+    // If the response has no scope or no ID token, the earlier one stays.
     let tokens = completed(Tokens::from(&*renewed), scope.as_deref(), id_token.as_deref());
     let mut set_cookies = SetCookies::new(&call.cookies);
     let mut writer = SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now());

@@ -1,5 +1,5 @@
-//! The token request behind `/refresh`: one for all callers with the same refresh token, and for the next caller if it
-//! outlasts its callers.
+//! The token request of a refresh: one for all callers with the same refresh token. If the request outlasts its
+//! callers, the next caller gets the result.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use crate::session::tokens::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::RefreshKind;
 
-/// How many rotations a late caller follows: several only if access tokens expire within the replay window.
+/// Maximum number of rotations that a late caller follows. There are several only if the session was refreshed several
+/// times within the replay window.
 const MAX_ROTATIONS: usize = 10;
 
 /// Leads the refresh, or returns the tokens of one that is in progress or just completed.
@@ -52,9 +53,10 @@ pub(in crate::api) async fn renew(
     })
 }
 
-/// The error of a refresh that has ended the session.
+/// The error of a refresh after which the session cannot continue.
 pub(in crate::api) fn session_over() -> ApiError {
-    let why = "the authorization server no longer accepts the refresh token, or the session has ended meanwhile";
+    let why = "the authorization server no longer accepts the refresh token or sent an invalid ID token, or the \
+               session has ended meanwhile";
     ApiError::new(ErrorCode::SessionExpired, why).because(Reason::RefreshTokenRefused)
 }
 
@@ -220,7 +222,7 @@ impl RefreshExchange {
             None => self.refresh_token.clone(),
         };
         if self.is_ended() {
-            // The session was ended in the meantime: revoke the new tokens, because no browser gets them.
+            // The session was ended in the meantime: the new tokens are revoked, because no browser gets them.
             self.application.revoke(Some(refresh_token), Some(access_token));
             return Err(ErrorCode::SessionExpired);
         }

@@ -58,8 +58,8 @@ fn seconds_until(call: &Call<'_>, at: u64) -> u64 {
     at.saturating_sub(call.now)
 }
 
-/// The session in which the user is signed in, if any, and the standing of the request. If only a valid proof is missing,
-/// clears the device binding cookie, so that the browser gets another proof before its next request.
+/// The session in which the user is signed in, if any, and the standing of the request. If only a valid proof is
+/// missing, clears the device binding cookie, so that the browser gets another proof before its next request.
 pub(in crate::api) async fn signed_in(
     call: &Call<'_>,
     set_cookies: &mut SetCookies<'_, '_>,
@@ -73,7 +73,7 @@ pub(in crate::api) async fn signed_in(
             }
             Ok(None) => {
                 set_cookies.clear_if_sent(Purpose::DeviceBinding);
-                log::debug!("no session: missing proof of the device's key");
+                log::debug!("no session: the session is bound to a device, and the request has no valid proof");
             }
             Err(failure) if failure.error_code() == ErrorCode::SessionExpired => {
                 log::debug!("no session: {}", failure.why());

@@ -76,6 +76,7 @@ pub(super) fn security_schemes(application: &Application) -> Value {
     let cookie = |name: &str, what: &str| json!({"type": "apiKey", "in": "cookie", "name": name, "description": what});
     json!({
         "login": cookie(names.of(Purpose::Login), "The sealed pending logins of this browser."),
+        "navigation": cookie(names.of(Purpose::NavigationLogin), "The sealed pending logins by navigation of this browser."),
         "accessToken": cookie(names.of(Purpose::AccessToken), "The sealed access token."),
         "refreshToken": cookie(names.of(Purpose::RefreshToken), "The sealed refresh token."),
         "deviceKey": cookie(names.of(Purpose::DeviceKey), "The sealed public key of the device."),

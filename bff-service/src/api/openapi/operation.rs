@@ -92,7 +92,7 @@ impl Operation {
         match endpoint {
             Endpoint::LoginStart => Operation::new(
                 "Start a login",
-                "The page then navigates to the URL. If a parameter is not allowed, the service refuses the request.",
+                "The page then navigates to the URL in the response. If a parameter is not allowed, the service refuses the request.",
                 json_200("The authorization request URL, with the login cookie.", &["authorizationRequestUrl"], json!({
                     "authorizationRequestUrl": {"type": "string", "format": "uri"},
                 })),
@@ -152,7 +152,7 @@ impl Operation {
             Endpoint::Refresh => Operation::new(
                 "Refresh the session",
                 "Concurrent calls with the same refresh token, for example of several tabs, share one refresh. `session_expired` clears the cookies.",
-                (204, json!({"description": "The session has new cookies, here or in the response to a registration in progress."})),
+                (204, json!({"description": "The browser gets new cookies with this response, or with that to a registration or another sign-in."})),
             )
             .require_one_of(&[&["refreshToken", "csrf", "csrfHeader"]])
             .add_errors(&[
@@ -166,8 +166,8 @@ impl Operation {
             Endpoint::Logout => Operation::new(
                 "End the session",
                 "Clears the cookies, revokes the tokens if the authorization server has a revocation endpoint, and makes copies of the \
-                 cookies unusable. With `everywhere`, the other sessions of the user end, too; in a session that is bound to a \
-                 device, this requires a proof that is less than half a minute old. The page then navigates to the URL.",
+                 cookies unusable. With `everywhere`, the other sessions of the user end, too. In a session that is bound to a \
+                 device, this requires a proof that is at most 30 seconds old. The page then navigates to the URL in the response.",
                 json_200("The URL to navigate to. The cookies are cleared. `notDone` is present only with `everywhere`.", &["url"], json!({
                     "url": {"type": "string", "format": "uri"},
                     "notDone": {
@@ -195,7 +195,7 @@ impl Operation {
             Endpoint::Touch => Operation::new(
                 "Report that the user is active",
                 "The idle time of the session begins again. Needed only if `session.max_idle_seconds` is configured.",
-                json_200("When the session ends, with the CSRF cookie.", &["sessionExpiresIn", "idleExpiresIn", "idleTimeout"], json!({
+                json_200("When the session ends. The response also sets the CSRF cookie.", &["sessionExpiresIn", "idleExpiresIn", "idleTimeout"], json!({
                     "sessionExpiresIn": session_ends,
                     "idleExpiresIn": idle_ends,
                     "idleTimeout": idle_timeout,
@@ -221,7 +221,7 @@ impl Operation {
             Endpoint::Login => Operation::new(
                 "Start a login by navigation",
                 "The browser returns to `/callback`, which redirects to `returnTo`.",
-                redirect("Redirect to the authorization server, with the login cookie."),
+                redirect("Redirect to the authorization server, with the navigation cookie."),
             )
             .set_parameters(login_parameters(application))
             .add_errors(&[Prefetch, InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
@@ -231,7 +231,7 @@ impl Operation {
                  with `error` in the query.",
                 redirect("Redirect to `returnTo` of the login, with the session cookies."),
             )
-            .require_one_of(&[&["login"]])
+            .require_one_of(&[&["navigation"]])
             .set_parameters(["code", "state", "iss", "error", "response"].map(|name| {
                 query(name, false, "Parameter of the authorization response.", json!({"type": "string"}))
             }).to_vec())
@@ -239,7 +239,7 @@ impl Operation {
             Endpoint::LogoutByNavigation => Operation::new(
                 "End the session by navigation",
                 "Like `POST /logout`, with the CSRF value in the query.",
-                redirect("Redirect to the logout of the authorization server, or to a page of the application if there is none. The cookies are cleared."),
+                redirect("Redirect to the end-session URL of the authorization server, or to a page of the application if there is none. The cookies are cleared."),
             )
             .require_one_of(&[&["refreshToken", "csrf"], &["accessToken", "csrf"], &["idToken", "csrf"]])
             .set_parameters(vec![query("csrf", true, "The CSRF value of the session.", json!({"type": "string"}))])
@@ -253,12 +253,11 @@ impl Operation {
                 "type": "object",
                 "required": ["logout_token"],
                 "properties": {"logout_token": {"type": "string", "minLength": 1}},
-            }))
-            .add_errors(&[AuthorizationServerError]),
+            })),
             Endpoint::FrontchannelLogout => Operation::new(
-                "End a session by front-channel logout",
+                "End sessions by front-channel logout",
                 "OpenID Connect Front-Channel Logout 1.0.",
-                (200, json!({"description": "The session is ended. The body is an empty page for the frame.", "content": {"text/html": {}}})),
+                (200, json!({"description": "The sessions are ended. The body is an empty page for the frame.", "content": {"text/html": {}}})),
             )
             .set_parameters(vec![
                 query("iss", true, "The issuer identifier.", json!({"type": "string"})),
@@ -282,7 +281,7 @@ impl Operation {
             .set_parameters(vec![device_token(true)])
             .add_errors(&[SessionExpired, RefreshUnavailable]),
             Endpoint::DeviceProof => Operation::new(
-                "Get a new proof of the device's key",
+                "Get a new proof that the browser has the device's key",
                 "HTTP 403 has a challenge in `Secure-Session-Challenge`, which the browser signs.",
                 json_200(
                     "The session instructions, with a new proof in its cookie and the next challenge in `Secure-Session-Challenge`.",
@@ -334,12 +333,12 @@ fn ends() -> [Value; 3] {
     [
         seconds(
             json!("integer"),
-            "The time to the end of the session, even if the user is active, in seconds. If only the refresh token's \
-             lifetime limits it, a refresh may prolong it.",
+            "The time, in seconds, after which the session ends even if the user is active. If only the refresh \
+             token's lifetime limits this time, a refresh may prolong it.",
         ),
         seconds(
             json!(["integer", "null"]),
-            "The time to the end of the session if the user is not active, in seconds; `null` without an idle time.",
+            "The time, in seconds, after which the session ends if the user is not active; `null` without an idle time.",
         ),
         seconds(
             json!(["integer", "null"]),

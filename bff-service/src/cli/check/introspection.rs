@@ -1,4 +1,4 @@
-//! `check`: credentials for HTTP Basic, and introspection and token exchange at the gateway.
+//! `check`: credentials for HTTP Basic, and the introspection and token exchange of the gateway.
 
 use bff_core::encoding::form::is_changed_by_encoding;
 use bff_core::gateway::authorization_server::Step;
@@ -24,7 +24,7 @@ pub(super) fn has_credentials_to_encode(config: &Config) -> bool {
     is_changed_by_encoding(&config.client.id) || is_changed_by_encoding(secret)
 }
 
-/// If form-encoding changes the credentials of the service's own client, adds a warning.
+/// If the service's own client uses HTTP Basic, and form-encoding changes its credentials, adds a warning.
 pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut Report) {
     if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && has_credentials_to_encode(config) {
         report.warnings.push(encoding_warning(
@@ -37,12 +37,13 @@ pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut 
 fn encoding_warning(what: &str, setting: &str) -> String {
     format!(
         "{what} has characters that are form-encoded for HTTP Basic (RFC 6749, section 2.3.1), such as `+ / = : %` or a \
-         space, and many servers do not decode them: if the server answers HTTP 401 or `invalid_client`, write `{setting}`"
+         space, and many authorization servers do not decode them: if yours answers HTTP 401 or `invalid_client`, write \
+         `{setting}`"
     )
 }
 
 /// What happens if the client may not introspect the tokens.
-const INACTIVE: &str = "many servers answer `active: false`, and every API call gets HTTP 401";
+const INACTIVE: &str = "many authorization servers answer `active: false`, and every API call gets HTTP 401";
 
 /// If `/authorize` has rules, checks introspection and token exchange with them. The service does not know the filter's
 /// configuration.
@@ -55,7 +56,8 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
             let may = format!("may `{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id);
             match stage.steps {
                 Steps::Introspect(_) => (format!("{may} introspect"), INACTIVE),
-                // Many servers answer `invalid_request` to a made-up token and to a client that may not exchange any.
+                // Many authorization servers answer `invalid_request` to a made-up token, and also to a client that may
+                // not exchange any token.
                 Steps::Exchange(_) => (format!("{may} exchange"), "every API call gets HTTP 401, 403 or 502"),
                 Steps::Both(..) => (format!("{may} introspect and exchange"), INACTIVE),
             }
@@ -118,19 +120,23 @@ fn check_outcome(stage: &PhantomToken, step: Step, url: &str, outcome: &TokenOut
                     InactiveReason::NotActive | InactiveReason::NotIntrospectable | InactiveReason::NotExchangeable,
                 ),
             ..
-        } => report.valid.push(format!("{url} answers the {client} `{}`", stage.client_id)),
+        } => report
+            .valid
+            .push(format!("{url} answers the {client} `{}`", stage.client_id)),
         TokenOutcome::Known {
             state: TokenState::Inactive(reason),
             ..
-        } => report.errors.push(format!("{url}, with a made-up token: {}", reason.details())),
+        } => report
+            .errors
+            .push(format!("{url}, with a made-up token: {}", reason.details())),
         TokenOutcome::Known {
             state: TokenState::Active(_),
             ..
         } => report.errors.push(format!("{url} {active}")),
         TokenOutcome::Unusable(why) => report.errors.push(format!("{url}, with a made-up token: {why}")),
         TokenOutcome::TimedOut(_) => report.errors.push(format!(
-            "{url}: {what} of a made-up token timed out after {} ms, or the server answered HTTP 504: check that it responds, \
-             or raise `phantom_token.timeout_ms` of `/authorize`",
+            "{url}: {what} of a made-up token timed out after {} ms, or the server answered HTTP 504: check that the \
+             authorization server responds, or raise `phantom_token.timeout_ms` of `/authorize`",
             stage.timeout_ms
         )),
     }

@@ -1,4 +1,5 @@
-//! `bff-service check`: validates the configuration, and checks the authorization server and Redis.
+//! `bff-service check`: validates the configuration, and checks Redis, the authorization server and the client's
+//! credentials.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
         },
     };
     report.errors.extend(examined.errors);
-    // The service starts with these, but nobody could sign in.
+    // The service starts with these, but probably nobody can sign in.
     report.errors.extend(examined.warnings);
     report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
@@ -123,35 +124,35 @@ fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
 fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     if config.userinfo_source == UserInfoSource::UserinfoEndpoint && metadata.userinfo_endpoint.is_none() {
         report.errors.push(
-            "userinfo_source: the authorization server has no userinfo endpoint: set \
+            "userinfo_source: missing `userinfo_endpoint` in the metadata: set \
              `authorization_server.userinfo_endpoint`, or write `id_token`"
                 .to_owned(),
         );
     }
     match &metadata.end_session_endpoint {
         None => report.warnings.push(
-            "the authorization server has no `end_session_endpoint`, so after a logout the user is still signed in there: \
-             if the server has one, set `authorization_server.end_session_endpoint`"
+            "missing `end_session_endpoint`, so after a logout the user is still signed in at the authorization server: if \
+             that server has one, set `authorization_server.end_session_endpoint`"
                 .to_owned(),
         ),
         Some(_) if !config.client.send_id_token_hint => report.warnings.push(
-            "logout sends no `id_token_hint`, so most authorization servers ask the user, and some refuse: if an ID token in a \
-             URL is acceptable, set `client.send_id_token_hint` to true"
+            "logout sends no `id_token_hint`, so most authorization servers ask the user whether to sign out, and some \
+             refuse the request: if an ID token in a URL is acceptable, set `client.send_id_token_hint` to true"
                 .to_owned(),
         ),
         Some(_) => {}
     }
     if metadata.revocation_endpoint.is_none() {
         report.warnings.push(
-            "the authorization server has no `revocation_endpoint`, so after a logout the refresh token stays valid until \
-             it expires: if the server has one, set `authorization_server.revocation_endpoint`"
+            "missing `revocation_endpoint`, so after a logout the refresh token stays valid until it expires: if the \
+             authorization server has one, set `authorization_server.revocation_endpoint`"
                 .to_owned(),
         );
     }
     if !metadata.iss_parameter_supported {
         report.warnings.push(
-            "the authorization server does not announce `iss` in its responses (RFC 9207): give this client a \
-             `redirect_uri` that no other authorization server uses"
+            "the authorization server does not announce `iss` in its responses (RFC 9207): write a `client.redirect_uri` \
+             that is registered at no other authorization server"
                 .to_owned(),
         );
     }

@@ -14,7 +14,7 @@ section! {
         pub ca_file: Option<PathBuf> = None;
         /// Whether the service fetches the metadata of the authorization server (OpenID Connect Discovery 1.0,
         /// otherwise RFC 8414). If `false`, the service uses only the endpoints in `[authorization_server]`.
-        /// `authorization_endpoint`, `token_endpoint` and `jwks_uri` are then required, and the endpoints that
+        /// `authorization_endpoint`, `token_endpoint` and `jwks_uri` are then required, and so are the endpoints that
         /// `userinfo_source` and `client.pushed_authorization_requests` need.
         pub discovery: bool = true;
         /// URL that replaces `authorization_endpoint` of the metadata.
@@ -38,21 +38,22 @@ section! {
         pub connect_timeout_ms: u64 = 2000, 1..=60_000;
         /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
-        /// Time limit for a request to the token endpoint, in seconds. If `request_timeout_ms` is longer, it applies.
-        /// Callers of `/login/end`, `/callback` and `/refresh` wait for the token request for at most
-        /// `request_timeout_ms`. The token request then continues, and the next call receives its result.
+        /// Time limit for a request to the token endpoint, in seconds. If `request_timeout_ms` is longer, that limit
+        /// applies. Callers of `/login/end`, `/callback` and `/refresh` wait for the token request for at most
+        /// `request_timeout_ms`. The token request then continues, and the next call with the same code or refresh token
+        /// receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
-        /// same number applies separately to all exchanges of codes of a replica and to all its refreshes, each without
-        /// those that continue in the background, and to the requests of each worker for metadata and JWKS.
+        /// same maximum applies separately to the exchanges of codes of a replica, to its refreshes, and to the requests
+        /// of each worker for metadata and JWKS. Exchanges and refreshes that continue in the background do not count.
         pub max_connections: usize = 50, 1..=10_000;
         /// How long an idle connection for metadata and JWKS stays open, in seconds. Requests about a user do not reuse
-        /// connections. Set a value below the keep-alive timeout of the server (Node.js: 5 s), so that no request is
-        /// sent on a connection that the server is closing.
+        /// connections. Set a value below the keep-alive timeout of the authorization server (Node.js: 5 s), so that no
+        /// request is sent on a connection that the authorization server is closing.
         pub idle_connection_seconds: u64 = 4, 0..=3600;
         /// Maximum time until the service fetches metadata and JWKS again, in seconds. If the authorization server lets
-        /// the JWKS be cached for a shorter time (`Cache-Control`), the service fetches them after that time, but not
-        /// within 60 seconds.
+        /// the JWKS be cached for a shorter time (`Cache-Control`), the service fetches both after that time, but at the
+        /// earliest after 60 seconds.
         pub refresh_seconds: u64 = 3600, 1..=86_400;
         /// Minimum time between two fetches of the JWKS because of an unknown key id, in seconds. It applies separately
         /// to JWTs that the service requested from the authorization server, and to those that anybody can send, such

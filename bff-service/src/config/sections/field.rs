@@ -23,7 +23,7 @@ pub(in crate::config) trait FieldType {
     /// The kind of value in the configuration file.
     const KIND: Kind;
 
-    /// The number, for a range.
+    /// The value as a number, for the check of its range. `None`: it is not a number, or missing.
     fn number(&self) -> Option<u64> {
         None
     }

@@ -8,7 +8,7 @@ section! {
         /// Port that the endpoints of the service listen on. `0`: any free port.
         pub(in crate::config) port: u16 = 3003;
         /// Address of the admin listener (health checks, readiness, metrics, OpenAPI description, list of ended sessions,
-        /// `/authorize`).
+        /// `/end-sessions`, `/authorize`).
         pub(in crate::config) admin_address: String = "127.0.0.1".to_owned();
         /// Port of the admin listener. `0`: any free port.
         pub(in crate::config) admin_port: u16 = 3005;

@@ -15,12 +15,12 @@ section! {
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum duration of a login, in seconds.
         pub login_seconds: u64 = 600, 1..=86_400;
-        /// How long later callers with the same refresh token receive the result of a successful refresh, in seconds.
-        /// If the authorization server does not rotate refresh tokens, it is at most 2 seconds. If the refresh token
-        /// was rotated and no caller has received the result, the service caches the result for up to an hour, unless
-        /// the value is `0`.
+        /// How long later callers with the same refresh token receive the result of a successful refresh, in seconds. The
+        /// same applies to callers that complete the same login again. If the authorization server does not rotate refresh
+        /// tokens, the time after a refresh is at most 2 seconds. If the refresh token was rotated and no caller has received
+        /// the result, the service caches the result for up to an hour, unless the value is `0`.
         pub refresh_replay_seconds: u64 = 30, 0..=600;
-        /// Maximum number of refresh results that the service caches for later callers with the same refresh token.
+        /// Maximum number of results of refreshes and logins that the service caches for later callers.
         pub refresh_replay_entries: usize = 10_000, 1..=10_000_000;
         /// How long the service remembers that a session was ended, in seconds. Set at least the lifetime of the
         /// session cookies.
@@ -30,8 +30,8 @@ section! {
         /// the list is less than half full.
         pub ended_entries: usize = 10_000, 1..=10_000;
         /// Whether the service binds new sessions to a key of the device (Device Bound Session Credentials): copied cookies of
-        /// such a session become useless after minutes. This takes effect in browsers that support it, and in sessions with a
-        /// refresh token.
+        /// such a session become useless after minutes. This takes effect only in browsers that support it, and only for
+        /// sessions with a refresh token.
         pub device_binding: DeviceBinding = DeviceBinding::default();
         /// How long a proof of the device's key is valid, in seconds: the time after which copied cookies of a bound session
         /// are useless. `docs/SECURITY.md` has the exceptions.

@@ -30,7 +30,7 @@ section! {
         /// Path prefix of the service's endpoints.
         pub endpoints_prefix: String = DEFAULT_ENDPOINTS_PREFIX.to_owned();
         /// Former values of `endpoints_prefix`. The service clears cookies at these paths at sign-in, refresh and
-        /// sign-out. `/bff` is always one of these paths.
+        /// sign-out. `/bff` is always one of these paths, unless it is the current prefix.
         pub(in crate::config) former_endpoints_prefixes: Vec<String> = Vec::new();
         /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). The filter's
         /// configuration must have the same value.
@@ -42,7 +42,7 @@ section! {
         pub cookie_domain: Option<String> = None;
         /// Cookie name prefixes, which browsers enforce.
         pub(in crate::config) cookie_hardening: NamePrefixes = NamePrefixes::Host;
-        /// `Path` attribute of the refresh token cookie and the ID token cookie.
+        /// `Path` attribute of the cookies that only the endpoints need: refresh token, ID token and device key.
         pub cookie_paths: CookiePaths = CookiePaths::Narrow;
         /// Maximum number of cookies that a long value may be split into.
         pub max_cookie_parts: usize = 5, 1..=20;
@@ -85,7 +85,7 @@ section! {
         /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications whose pages have no code
         /// for sign-in and sign-out.
         navigation: Navigation;
-        /// The lifetimes of sessions and logins.
+        /// The lifetimes of sessions and logins, and whether sessions are bound to devices.
         session: Session;
         /// The Redis that several replicas share.
         redis: Redis;
@@ -98,7 +98,7 @@ section! {
     }
 }
 
-/// `Path` attribute of the refresh token cookie and the ID token cookie.
+/// `Path` attribute of the cookies that only the endpoints need: refresh token, ID token and device key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]

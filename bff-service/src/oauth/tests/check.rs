@@ -48,7 +48,7 @@ async fn check_says_what_is_wrong_with_the_server() {
     assert_eq!(missing.exit_code(), 1);
     server.answer_by(|_| Reply::Close);
     let down = report(&server, &[]).await;
-    assert!(down.to_string().contains("check that the server is running"), "{down}");
+    assert!(down.to_string().contains("authorization server is running"), "{down}");
 }
 
 #[actix_web::test]

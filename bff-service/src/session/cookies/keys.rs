@@ -76,7 +76,7 @@ impl CookieKeys {
         self.sealer(SealerUse::Cookies)
     }
 
-    /// The sealer for results of refreshes that replicas share.
+    /// The sealer for results of token requests that replicas share.
     pub fn for_refreshes(self: &Arc<Self>) -> RotatingSealer {
         self.sealer(SealerUse::Refreshes)
     }

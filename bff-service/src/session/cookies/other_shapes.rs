@@ -1,9 +1,10 @@
-//! Cookies of the service that the browser may have in a shape other than the current one: with another `Path`, `Domain` or
-//! form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie under its name,
-//! Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays beside the new one.
+//! Cookies of the service that the browser may have in a shape other than the current one: with another `Path`,
+//! `Domain` or form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie
+//! under its name, Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays
+//! beside the new one.
 //!
-//! A server sees only names and values. It infers other shapes from three facts: a repeated name, a name in another
-//! form, or the absence of a refresh token cookie that says that the session was written in the current shape.
+//! A server sees only names and values. It infers other shapes from one of three facts: a repeated name, a name in
+//! another form, or the absence of a refresh token cookie that says that the session was written in the current shape.
 
 use std::net::IpAddr;
 
@@ -17,7 +18,7 @@ use crate::session::refresh_cookie::RefreshContent;
 /// Maximum number of `Set-Cookie` lines for other shapes in a response: proxies limit the size of a response head.
 pub const MAX_LINES: usize = 40;
 
-/// Maximum number of parent domains that are cleared.
+/// Maximum number of parent domains at which cookies are cleared.
 const MAX_PARENTS: usize = 4;
 
 const SESSION: [Purpose; 4] = [
@@ -47,7 +48,8 @@ pub fn of_repeated(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// The shapes to clear when a session begins or ends: all in which the browser may have cookies of the service.
+/// The shapes to clear when a session begins, is refreshed or ends: all in which the browser may have cookies of the
+/// service.
 pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     shapes.add_repeated();
@@ -62,8 +64,8 @@ pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// The shapes to clear if the browser withholds the session cookies from the request: all in which a sibling domain or
-/// an earlier configuration could have set the cookies that identify the session.
+/// The shapes to clear if the browser may have withheld the session cookies from the request: all in which a sibling
+/// domain or an earlier configuration could have set the cookies that identify the session.
 pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     let settings = request.settings();
@@ -141,7 +143,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
             self.push(purpose, name, "/", None);
             return;
         }
-        if matches!(purpose, Purpose::RefreshToken | Purpose::IdToken) {
+        if purpose.is_for_endpoints_alone() {
             paths.push(&self.settings.endpoints_prefix);
             paths.extend(self.settings.former_paths.iter().map(String::as_str));
         }

@@ -8,8 +8,8 @@ use bff_core::session::current_session::CurrentSession;
 use super::settings::CookieSettings;
 use crate::session::ended;
 
-/// Why a cookie cannot be used. The response distinguishes only [`CookieError::Missing`] and [`CookieError::Expired`]
-/// from the others. The log distinguishes all.
+/// Why a cookie cannot be used. The response distinguishes at most [`CookieError::Missing`] and
+/// [`CookieError::Expired`] from the others. The log distinguishes all.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CookieError {
     /// The request has no such cookie.

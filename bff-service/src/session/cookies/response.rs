@@ -55,7 +55,7 @@ impl std::fmt::Display for SameSite {
 pub struct SetCookies<'a, 'b> {
     request: &'a RequestCookies<'b>,
     settings: &'a CookieSettings,
-    /// Whether the browser withholds the session cookies from this request.
+    /// Whether the browser may have withheld the session cookies from this request.
     withheld: bool,
     lines: Vec<String>,
 }
@@ -71,8 +71,9 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Starts the cookies of the response to a navigation from another site. The browser sends no `SameSite=Strict` cookie
-    /// with it, so the request does not show the cookies of an earlier session, and all possible ones are cleared.
+    /// Starts the cookies of the response to a navigation, which may come from another site. The browser then sends no
+    /// `SameSite=Strict` cookie, so the request may not show the cookies of an earlier session, and all possible ones
+    /// are cleared.
     pub fn for_navigation(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
         SetCookies {
             withheld: true,
@@ -153,7 +154,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     }
 
     /// Clears cookies in other shapes, before the new cookies, so that a browser that treats two shapes as one keeps
-    /// the latter. Returns whether there are any.
+    /// the new cookie. Returns whether there are any.
     pub fn clear_other_shapes(&mut self) -> bool {
         let shapes = match self.withheld {
             true => other_shapes::of_withheld(self.request),
@@ -190,7 +191,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// If the browser is to send more than common servers accept, logs a warning. The session may still work.
+    /// If the browser will send more than common servers accept, logs a warning. The session may still work.
     pub fn warn_if_large(&self) {
         let sent = |line: &String| line.split(';').next().map_or(0, str::len);
         let bytes: usize = self.lines.iter().map(sent).sum();
@@ -230,8 +231,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.is_withheld(purpose) || self.request.has_whole(purpose)
     }
 
-    /// The login cookie for navigations is sent with a navigation, and that for pages is not affected by it. The device
-    /// binding cookie and the device key cookie exist only if the application binds sessions.
+    /// The navigation cookie is sent with a navigation, and the login cookie is not affected by it. The device binding
+    /// cookie and the device key cookie exist only if the application binds sessions.
     fn is_withheld(&self, purpose: Purpose) -> bool {
         self.withheld
             && match purpose {

@@ -14,11 +14,12 @@ pub struct CookieSettings {
     pub names: CookieNames,
     /// `Domain`, if configured.
     pub domain: Option<String>,
-    /// `Path` of the cookies that only the service's endpoints need: refresh token and ID token.
+    /// `Path` of the cookies that only the service's endpoints need: refresh token, ID token and device key.
     pub narrow_path: String,
     /// The prefix of the service's endpoints.
     pub endpoints_prefix: String,
-    /// Former paths of these two cookies, of earlier configurations or another implementation.
+    /// Former paths of the refresh token cookie and the ID token cookie, of earlier configurations or another
+    /// implementation.
     pub former_paths: Vec<String>,
     /// Maximum number of parts of a long value.
     pub max_parts: usize,

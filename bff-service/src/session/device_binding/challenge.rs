@@ -13,7 +13,7 @@ use crate::session::writer::WriteError;
 pub enum ChallengeUse {
     /// The registration of a key.
     Registration,
-    /// A new proof of a registered key.
+    /// A new proof that the browser has the registered key.
     Proof,
 }
 

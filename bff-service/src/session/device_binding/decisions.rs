@@ -1,5 +1,5 @@
-//! The binding decisions: whether a session is bound to a device, and to which key. There is one for each session. With
-//! Redis, all replicas share them. Without Redis, each replica knows only its own.
+//! The binding decisions: whether a session is bound to a device, and to which key. There is at most one for each
+//! session. With Redis, all replicas share them. Without Redis, each replica knows only its own.
 //!
 //! Redis may lose data. So the start of a session stores that there is no binding decision yet: if nothing is stored, a
 //! binding decision may be lost.
@@ -20,7 +20,7 @@ use crate::session::redis::{Redis, Unavailable};
 /// How long a binding decision is stored, in seconds: until all provisional cookies with a token have expired, plus a
 /// margin for clock skew.
 const KEEP_SECONDS: u64 = PROVISIONAL_SECONDS + 300;
-/// Maximum number of binding decisions that a process stores without Redis: about 250 a second.
+/// Maximum number of binding decisions that a process stores without Redis: enough for about 250 in each second.
 const MAX_ENTRIES: usize = 1_000_000;
 /// Maximum number of times that a binding decision is sent again if Redis may have stored it.
 const MAX_REPETITIONS: usize = 2;
@@ -28,7 +28,8 @@ const MAX_REPETITIONS: usize = 2;
 /// What Redis has for a session without a binding decision.
 const UNDECIDED: &str = "undecided";
 
-/// `ARGV`: a binding decision; its lifetime in seconds; [`UNDECIDED`]. Stores it if there is none. Returns what was stored.
+/// `ARGV`: a binding decision; its lifetime in seconds; [`UNDECIDED`]. If [`UNDECIDED`] is stored, stores the binding
+/// decision in its place. Returns what was stored before.
 const DECIDE: &str = "
     local stored = redis.call('GET', KEYS[1])
     if stored == ARGV[3] then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
@@ -127,11 +128,12 @@ impl BindingDecisions {
         }
     }
 
-    /// Begins a session at `now` (seconds since 1970) on which there will be a binding decision. Returns `false` if it could
-    /// not be stored. The last tenth of the list is for sessions that have already begun.
+    /// Begins a session at `now` (seconds since 1970) on which there will be a binding decision. Returns `false` if
+    /// Redis does not store the start of the session, or if the list of this process is nine tenths full: the rest is
+    /// for sessions that have already begun.
     pub async fn begin(&self, session: &SessionId, now: u64) -> bool {
         match self {
-            // A moment ago, the login has read the list of ended sessions there.
+            // A moment ago, the login read the list of ended sessions from Redis.
             BindingDecisions::Redis(redis) if redis.is_unavailable() => false,
             BindingDecisions::Redis(redis) => {
                 let (number, ..) = session.parts();
@@ -241,7 +243,9 @@ impl Stored {
             return Ok(Some(known.clone()));
         }
         if self.decisions.len() >= MAX_ENTRIES {
-            log::error!("the list of binding decisions is full: configure `redis.url`, which has no such limit");
+            log::error!(
+                "the list of binding decisions is full: configure Redis (`redis.url`), which has no such limit"
+            );
             return Err(Undecided::Unavailable);
         }
         self.decisions.insert(number, decision.clone());

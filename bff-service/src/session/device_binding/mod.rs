@@ -1,11 +1,12 @@
 //! Sessions that are bound to a device (W3C Device Bound Session Credentials): their cookies are valid only with a
 //! proof, at most some minutes old, that the browser has a private key which it cannot export.
 //!
-//! The response that begins a session *offers* a registration. Until the *binding decision*, the session is *provisional*: its
-//! cookies are short-lived and sealed as such. The service decides once whether the session is bound to a key ([`decisions`]),
-//! and only the service knows the binding decision. After a registration, provisional cookies need the proof as well: at the
-//! service after [`GRACE_SECONDS`]. A gateway accepts a provisional access token cookie without a proof until it expires. The
-//! session id stays the same, so a logout ends the session in each state.
+//! The response that begins a session *offers* a registration. Until the *binding decision*, the session is
+//! *provisional*: its cookies are short-lived and sealed as such. The service decides once whether the session is bound
+//! to a key ([`decisions`]), and only the service knows the binding decision. After a registration, provisional cookies
+//! need the proof as well: at the service from [`GRACE_SECONDS`] after it on. A gateway accepts a provisional access
+//! token cookie without a proof until it expires. The session id stays the same, so a logout ends the session in each
+//! state.
 //!
 //! * [`challenge`]: the challenges that the browser signs.
 //! * [`decisions`]: the binding decisions; [`standing`]: what they mean for a request.
@@ -30,8 +31,8 @@ pub const PROVISIONAL_ACCESS_SECONDS: u64 = 120;
 /// Time from the start of a session to the end of its other provisional cookies, in seconds. A page on a device that
 /// sleeps for less than this time can continue the session.
 pub const PROVISIONAL_SECONDS: u64 = 3600;
-/// How long after a registration the service accepts requests with provisional cookies and no proof, in seconds: the
-/// browser may have sent them before it got the proof.
+/// How long after a registration, or after a sign-in that replaced the session, the service accepts requests with
+/// provisional cookies and no proof, in seconds: the browser may have sent them before it got the new cookies.
 pub const GRACE_SECONDS: u64 = 30;
 /// Maximum age of a fresh proof, in seconds: a browser that has no proof gets one and repeats its request in this time.
 pub const FRESH_PROOF_SECONDS: u64 = 30;

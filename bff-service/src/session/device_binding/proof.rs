@@ -1,4 +1,4 @@
-//! The content of the proof: when the device has signed, in seconds since 1970.
+//! The content of the proof: when the service received the device's signature, in seconds since 1970.
 
 use super::FRESH_PROOF_SECONDS;
 

@@ -1,5 +1,6 @@
-//! The sessions that have ended although their cookies have not expired: by a logout of the user, or by the
-//! authorization server (back-channel and front-channel logout).
+//! The sessions that have ended although their cookies have not expired: by a logout of the user, by an operator, by
+//! the authorization server (back-channel and front-channel logout), or because a second key of a device was
+//! registered.
 //!
 //! Every request checks the list, so it is in the memory of the process. Replicas share their entries through
 //! [Redis](super::redis_sync): an entry of one replica reaches the others after about a second.
@@ -26,7 +27,7 @@ pub struct List {
 
 struct Inner {
     ended: EndedSessions,
-    /// Distinguishes the versions of this process from those of the process before, which had another list.
+    /// Distinguishes the versions of this process's list from those of the list that the process before had.
     epoch: u32,
 }
 
@@ -73,8 +74,8 @@ impl List {
         self.make_room().ended.end(ended, now)
     }
 
-    /// Like [`List::end`], for an unauthenticated caller: such entries may fill only half of the list, so that they
-    /// never displace others. `None`: there is no room, or `ended` names nothing.
+    /// Like [`List::end`], for an unauthenticated caller: adds an entry only while the list is less than half full, so
+    /// that such entries of one replica displace no others. `None`: there is no room, or `ended` names nothing.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
         let has_room = state.ended.len() < self.limit / 2;
@@ -86,7 +87,8 @@ impl List {
         self.make_room().ended.learn(ended, until);
     }
 
-    /// Ends all sessions that began before `before`, at `now`, like [`EndedSessions::end_all`].
+    /// Ends all sessions that began before `before`, at `now` (both in seconds since 1970), like
+    /// [`EndedSessions::end_all`].
     pub fn end_all(&self, before: u64, now: u64) -> AllEnded {
         self.make_room().ended.end_all(before, now)
     }
@@ -114,8 +116,9 @@ impl List {
         self.read().ended.changes()
     }
 
-    /// The start of a session whose tokens were requested at `now`, like [`EndedSessions::begin`]; `None` if the
-    /// session was ended in the meantime.
+    /// The start of a session whose tokens were requested at `now`, like [`EndedSessions::begin`] (both in seconds
+    /// since 1970); `None` if the session was ended in the meantime. `seen` is the result of [`List::changes`] at
+    /// `now`.
     pub fn begin(&self, session: &SessionId, now: u64, seen: u64) -> Option<u64> {
         let mut state = self.write();
         let began_at = state.ended.begin(session, now, seen);

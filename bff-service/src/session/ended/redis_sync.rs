@@ -1,8 +1,8 @@
 //! Shares ended sessions between replicas: a sorted set in Redis, whose scores are the times at which the sessions
 //! ended (the time up to which they are ended, minus the clock skew, which is the original format). Each replica adds
 //! its entries, and polls the recent entries of the others every second. An entry that could not be added in time is
-//! added later with the time at which it ended, which the others no longer read: a changed marker tells them to read
-//! the whole set.
+//! added later, with the time at which its sessions ended. The others no longer read entries of that time: a changed
+//! marker tells them to read the whole set.
 //!
 //! The end of all sessions is in the set with a score above all times, so every poll reads it, and no number of entries
 //! displaces it.
@@ -17,9 +17,9 @@ use crate::{clock, random};
 
 /// How often a replica polls the entries of the others.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Entries of this age, in seconds, are read again each time, because the clocks of replicas differ.
+/// Entries of at most this age, in seconds, are read again each time, because the clocks of replicas differ.
 const OVERLAP_SECONDS: u64 = 120;
-/// Maximum number of entries.
+/// Maximum number of entries of the sorted set.
 const MAX_ENTRIES: isize = 10_000;
 
 /// Added to the time in the score of the end of all sessions.
@@ -30,9 +30,9 @@ const ENDED: &str = "ended";
 /// The key of a random string that changes after each late addition.
 const MARKER: &str = "ended-marker";
 
-/// Publishes an entry to the other replicas: ended up to `until` (seconds since 1970), here at `now`. Returns whether
-/// Redis has it. A failure is logged and counted. This replica has the entry anyway, and publishes it when Redis is
-/// available again.
+/// Publishes an entry to the other replicas: this replica ended the sessions that began by `until`, at `now` (both in
+/// seconds since 1970). Returns whether Redis has the entry. A failure is logged and counted. This replica has the
+/// entry anyway, and publishes it when Redis is available again.
 pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) -> bool {
     let published = try_publish(redis, list, ended, now, until).await;
     if published.is_err() {
@@ -48,7 +48,7 @@ async fn try_publish(redis: &Redis, list: &List, ended: Ended, now: u64, mut unt
         && let theirs = to_until(list, theirs)
         && theirs >= until
     {
-        // Another replica ended it a moment ago, and a user may have signed in there since.
+        // Another replica ended these sessions a moment ago, and a user may have signed in there since.
         list.learn(ended, theirs);
         until = list.end(ended, now).unwrap_or(theirs);
     }
@@ -173,7 +173,7 @@ async fn read(redis: &Redis, list: &List, since: u64) -> Result<(), Unavailable>
         match (Ended::from_text(&name), AllEnded::from_text(&name, ended_at)) {
             (Some(ended), _) => list.learn(ended, to_until(list, score)),
             (None, Some(all)) => list.learn_all(all),
-            // Of a later release.
+            // An entry of a later release.
             (None, None) => {}
         }
     }

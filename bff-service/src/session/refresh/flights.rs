@@ -37,7 +37,8 @@ pub(super) enum FlightState {
 }
 
 impl Flights {
-    /// Adds a completed flight where its end belongs: windows differ, and a short one must not wait for earlier ones.
+    /// Adds a completed flight in the order of the ends: windows differ, and a flight with a short window must not wait
+    /// for those with longer windows.
     pub(super) fn order(&mut self, ends: Instant, key: Digest) {
         let later = self.published.iter().rposition(|(other, _)| *other <= ends);
         self.published

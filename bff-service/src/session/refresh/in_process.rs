@@ -96,7 +96,7 @@ impl InProcessRefreshStore {
             return false;
         };
         let somebody_waits = matches!(&flight.state, FlightState::Led(_, waiting) if waiting.receiver_count() > 0);
-        // Those that wait for their first caller leave room for those that a late tab may need in a moment.
+        // Results that wait for their first caller leave room for those that a late tab may need in a moment.
         let window = match somebody_waits || has_no_room || self.limits.undelivered_elsewhere {
             true => replay_window,
             false => until_delivered,

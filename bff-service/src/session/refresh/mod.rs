@@ -1,8 +1,9 @@
-//! Combines concurrent refreshes.
+//! Combines concurrent refreshes, and concurrent exchanges of one code.
 //!
 //! * [`store`]: the interface; [`replay_window`]: how long late callers get a result.
 //! * [`in_process`]: the store of one process (`flights`: its exchanges).
-//! * [`redis`]: the store of several replicas, with a lock (`redis_lock`) of [scripts](redis_scripts) in Redis.
+//! * [`redis`]: the store of several replicas, with a lock (`redis_lock`) of [scripts](redis_scripts) and sealed
+//!   results (`sealed_outcome`) in Redis.
 
 mod flights;
 pub mod in_process;

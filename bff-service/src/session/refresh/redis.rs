@@ -7,7 +7,7 @@
 //! * The lock has a short lifetime, and its holder renews it until the refresh is complete. If the holder crashes,
 //!   another replica leads a few seconds later with the same refresh token: an authorization server with a grace period
 //!   accepts the token, others end the session.
-//! * The lock contains a unique number (a fencing token). A replica that has lost the lock publishes nothing, so an old
+//! * The lock contains a unique value (a fencing token). A replica that has lost the lock publishes nothing, so an old
 //!   result never replaces a newer one. If its refresh failed, the result of the other replica counts instead.
 //! * If Redis has lost a lock, its holder takes the lock again. Until then, no other replica leads.
 //! * Without Redis, a replica does not know what the others do. If the proxy in front of the service sends all requests
@@ -137,9 +137,9 @@ impl RedisRefreshStore {
                 Ok(Joined::Acquired { is_replacement }) => {
                     if is_replacement {
                         log::warn!(
-                            "another replica began a refresh with this refresh token and did not complete it: using the token \
-                             again, which ends the session at an authorization server without a grace period: check why \
-                             that replica failed"
+                            "another replica began a token request with this refresh token or code and did not complete \
+                             it: repeating the request, which an authorization server without a grace period refuses (then \
+                             the session of the refresh token ends): check why that replica failed"
                         );
                     }
                     return ReplicaRole::Leader(self.hold(key, &token, false));
@@ -189,7 +189,7 @@ impl RedisRefreshStore {
     fn hold(&self, key: RefreshKey, token: &str, is_alone: bool) -> Lock {
         let token: Arc<str> = token.into();
         let (store, renewed) = (self.clone(), Arc::clone(&token));
-        // A refresh that never completes must not block its session for ever.
+        // An exchange that never completes must not block its session for ever.
         let until = Instant::now() + self.settings.complete_after;
         let renewal = tokio::spawn(async move {
             while Instant::now() < until {
@@ -212,8 +212,8 @@ impl RedisRefreshStore {
         let window = until_delivered(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
             log::error!(
-                "sealing the result of a refresh for the other replicas failed: the tokens are too long, or there are \
-                 no random bytes: configure the authorization server to issue shorter tokens"
+                "sealing the result of a token request for the other replicas failed: the tokens are too long, or there \
+                 are no random bytes: configure the authorization server to issue shorter tokens"
             );
             return Published::Yes;
         };
@@ -221,8 +221,8 @@ impl RedisRefreshStore {
             Ok(true) => Published::Yes,
             Ok(false) => {
                 log::warn!(
-                    "another replica has taken over a refresh, so the result of this replica's refresh is not shared: check \
-                     why this replica or Redis was slow"
+                    "another replica has taken over a token request, so the result of this replica's request is not \
+                     shared: check why this replica or Redis was slow"
                 );
                 Published::LockLost
             }
@@ -284,8 +284,8 @@ impl RedisRefreshStore {
     fn open(&self, key: RefreshKey, sealed: &[u8]) -> RefreshOutcome {
         sealed_outcome::open(&self.sealer, key, sealed).unwrap_or_else(|| {
             log::error!(
-                "the result of a refresh in Redis cannot be decrypted: check that all replicas have the same cookie \
-                 keys"
+                "the result of a token request in Redis cannot be decrypted: check that all replicas have the same \
+                 cookie keys"
             );
             Err(ErrorCode::AuthorizationServerError)
         })

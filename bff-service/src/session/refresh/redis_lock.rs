@@ -37,8 +37,8 @@ pub(super) enum Joined {
 pub(super) struct RedisLock(pub(super) Redis);
 
 impl RedisLock {
-    /// Returns the result, if there is one. If there is none, the lock is free and `may_lead`, takes the lock with this
-    /// fencing token.
+    /// Returns the result, if there is one. If there is none, the lock is free, and `may_lead` is true, takes the lock
+    /// with this fencing token.
     pub(super) async fn join(&self, key: RefreshKey, token: &str, may_lead: bool) -> Result<Joined, Unavailable> {
         let script = Script::new(JOIN);
         let mut call = self.keyed(&script, key);
@@ -55,7 +55,7 @@ impl RedisLock {
         })
     }
 
-    /// Renews the lock. Returns whether the holder of this token still has it.
+    /// Renews the lock, or takes it again if Redis has lost it. Returns whether the holder of this token has it.
     pub(super) async fn renew(&self, key: RefreshKey, token: &str) -> Result<bool, Unavailable> {
         let script = Script::new(KEEP);
         let mut call = self.keyed(&script, key);
@@ -64,8 +64,8 @@ impl RedisLock {
         Ok(renewed == 1)
     }
 
-    /// Publishes a result with this lifetime, and releases the lock. If another replica has the lock, publishes
-    /// nothing. Returns whether it published.
+    /// Publishes a result with the lifetime `window`, and releases the lock. If another replica has the lock or has
+    /// completed the exchange, publishes nothing. Returns whether it published.
     pub(super) async fn publish(
         &self,
         key: RefreshKey,
@@ -80,7 +80,7 @@ impl RedisLock {
         Ok(published == 1)
     }
 
-    /// Stores a result no longer than this from now on. After a failure, it stays as long as planned.
+    /// From now on, stores a result no longer than `window`. After a failure, the result stays as long as planned.
     pub(super) async fn shorten(&self, key: RefreshKey, window: Duration) {
         let script = Script::new(SHORTEN);
         let mut call = self.keyed(&script, key);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::store::RefreshOutcome;
 
-/// The window of results that need no longer one: for callers at the same moment.
+/// The window of a result whose refresh token can be used again: it is only for callers at the same moment.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// How long a result that nobody has waits: the page comes back with its user, and its token is used up.
+/// How long a result that nobody has received waits: the page that comes back has a refresh token that is used up.
 const UNDELIVERED: Duration = Duration::from_secs(3_600);
 
 /// How long a result that perhaps nobody has waits for its first caller, at `now` (seconds since 1970). `replay` is the

@@ -42,7 +42,7 @@ enum Stored {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         begun: Option<Box<StoredSession>>,
     },
-    /// A failure: whether the session has ended.
+    /// A failure: whether the session has ended, or the authorization server refused the request.
     Refused(Failure),
 }
 

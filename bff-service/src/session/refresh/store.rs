@@ -141,7 +141,7 @@ pub type RefreshOutcome = Result<Arc<RenewedTokens>, ErrorCode>;
 pub enum Holder {
     /// This process received the refresh token at this time, in seconds since 1970.
     ThisProcess(u64),
-    /// Another process received the refresh token.
+    /// Another process may have received the refresh token.
     AnyProcess,
     /// A code, whose second use does not end a session.
     Nobody,

@@ -13,7 +13,8 @@ use super::config::{ClientAuthentication, Endpoint, PhantomToken};
 use crate::encoding::form;
 use crate::request::trace_context::TraceHeader;
 
-/// Header that tells the server the scheme of its endpoint. A host that connects with this scheme itself omits it.
+/// Header that tells the authorization server the scheme of its endpoint. A host that itself connects with this scheme
+/// omits the header.
 pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// Maximum length of a response body, in bytes.
@@ -21,7 +22,7 @@ pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// A request to the authorization server.
 pub struct ServerRequest {
-    /// The step that it is made for.
+    /// The step for which the request is made.
     pub step: Step,
     /// Pseudo-headers and headers.
     pub headers: Vec<(&'static str, Zeroizing<String>)>,
@@ -66,8 +67,8 @@ impl Parameters {
 }
 
 impl ServerRequest {
-    /// Creates a request of the stage's client to an endpoint. It propagates the trace context of the request that needs it:
-    /// `trace` has the headers.
+    /// Creates a request of the stage's client to an endpoint. It propagates the trace context of the request on whose
+    /// behalf it is made: `trace` has the headers.
     pub(crate) fn post(
         stage: &PhantomToken,
         (step, endpoint): (Step, &Endpoint),
@@ -83,7 +84,8 @@ impl ServerRequest {
             (":authority", text(&endpoint.authority)),
             (":path", text(&endpoint.path)),
             ("accept", text(accept)),
-            // Without it the server may compress the response (RFC 9110, section 12.5.3), and nothing here decompresses it.
+            // Without this header the response may be compressed (RFC 9110, section 12.5.3), and nothing here
+            // decompresses it.
             ("accept-encoding", text("identity")),
             ("content-type", text("application/x-www-form-urlencoded")),
         ];

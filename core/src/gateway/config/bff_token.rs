@@ -61,7 +61,7 @@ struct RawEndedSessions {
     path: String,
     /// Time between two polls, in seconds. The filter refuses an ended session within this time and the duration of a poll,
     /// or one second later if several replicas of the service share Redis. Without Redis, each replica knows only the
-    /// sessions that it ended itself, so it takes until the filter polls that replica.
+    /// sessions that it ended itself, so the filter refuses such a session only after a poll of that replica.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
@@ -99,7 +99,7 @@ fn poll_seconds() -> u64 {
     5
 }
 
-/// `Path` attribute of the refresh token cookie and the ID token cookie.
+/// `Path` attribute of the refresh token cookie, the ID token cookie and the device key cookie.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
@@ -145,8 +145,8 @@ pub(super) struct RawBffToken {
     /// Cookie name prefixes, which browsers enforce. Must equal `cookie_hardening` of the service.
     #[serde(default)]
     cookie_hardening: NamePrefixes,
-    /// `Path` attribute of the refresh token cookie and the ID token cookie. Their names depend on it. Must equal
-    /// `cookie_paths` of the service.
+    /// `Path` attribute of the refresh token cookie, the ID token cookie and the device key cookie. Their names depend
+    /// on it. Must equal `cookie_paths` of the service.
     #[serde(default)]
     cookie_paths: CookiePaths,
     /// `Domain` attribute of the cookies. Their names depend on it. Must equal `cookie_domain` of the service. If unset, the

@@ -15,10 +15,11 @@ pub enum EndStreams {
     /// They stay open.
     #[default]
     Never,
-    /// They end when their session has ended, or when their access token has expired and the gateway has seen no newer one of
-    /// that session for a minute. Streams with a bearer token of the caller have no session: they stay open.
+    /// They end when their session has ended, or one minute after their access token has expired, unless the gateway
+    /// has seen a newer one of that session by then. Streams with a bearer token of the caller have no session: they
+    /// stay open.
     Session,
-    /// They end when their session has ended, and when their access token expires.
+    /// They end when their session has ended, or when their access token expires.
     Token,
 }
 

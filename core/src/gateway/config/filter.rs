@@ -65,8 +65,8 @@ impl Config {
     }
 }
 
-/// The configuration of one instance of the filter, which is one entry point. A section that is absent is a stage that
-/// does not run.
+/// The configuration of one instance of the filter, which is one entry point. If a section is absent, its stage does
+/// not run.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -77,7 +77,7 @@ impl fmt::Debug for PhantomToken {
     }
 }
 
-/// Client authentication method of the introspection client (RFC 6749, section 2.3.1).
+/// Authentication method of the client that introspects and exchanges tokens (RFC 6749, section 2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
@@ -95,15 +95,16 @@ pub enum ClientAuthentication {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, certificate), and forwards it
-    /// unchanged. The API validates it.
+    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, authentication of the user,
+    /// certificate), and forwards it unchanged. The API validates it.
     Pass,
     /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active
     /// and the response contains no JWT.
     Introspect,
 }
 
-/// The token stage: introspects the access token, exchanges it, or both, so that the API receives a JWT, or claims in headers.
+/// The token stage: introspects the access token, exchanges it, or both, so that the API receives a JWT, an access
+/// token of its own, or claims in headers.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -130,18 +131,18 @@ pub(super) struct RawPhantomToken {
     /// allowed otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// Maximum time for which the filter caches an introspection response, in seconds. The response's `exp` shortens this
-    /// time, and so does its `Cache-Control` unless `ignore_cache_control` is `true`. The filter caches a response about an
-    /// inactive token for at most 5 seconds.
+    /// Maximum time for which the filter caches an introspection response or an exchanged token, in seconds. The `exp`
+    /// of either shortens this time, and so does `Cache-Control` of an introspection response unless
+    /// `ignore_cache_control` is `true`. The filter caches a response about an inactive token for at most 5 seconds.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
     /// Whether `Cache-Control` does not shorten the time for which the filter caches an introspection response. Some
-    /// authorization servers forbid caching in every response, whatever it is.
+    /// authorization servers forbid caching in every response.
     #[serde(default)]
     ignore_cache_control: bool,
     /// Maximum number of introspection responses about active tokens that each worker caches. The same number again applies to
-    /// responses about inactive tokens, and twice this number to opened cookies.
+    /// responses about inactive tokens, and three times this number to opened cookies.
     #[serde(default = "default_cache_entries")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
     token_cache_entries: u64,
@@ -153,15 +154,15 @@ pub(super) struct RawPhantomToken {
     /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes.
     /// The native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in
     /// Envoy's shared data, beside what each worker caches. Entry points with the same introspection settings share them,
-    /// apart from what they require of a token. In the native module, the size applies to each group of such entry points. 0:
-    /// workers share nothing. It does not concern `/authorize`.
+    /// whatever they require of a token. In the native module, the size applies to each group of such entry points. 0:
+    /// workers share no responses. At `/authorize` the field has no effect.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,
-    /// Scopes that every access token must have, one scope for each entry.
+    /// Scopes that every access token must have (with `token_exchange`, the exchanged one), one scope for each entry.
     #[serde(default)]
     required_scopes: Vec<String>,
-    /// Audience that every access token must have. If unset, any.
+    /// Audience that every access token must have (with `token_exchange`, the exchanged one). If unset, any.
     required_audience: Option<String>,
     /// Acceptable values of `acr`, in order of preference, one for each entry (RFC 9470): how the user must have authenticated.
     /// If the access token has none of them, the filter answers HTTP 401 `insufficient_user_authentication`.
@@ -232,7 +233,7 @@ impl RawPhantomToken {
         check_not_empty(
             "phantom_token.client_id",
             &self.client_id,
-            "empty: write the `client_id` of the client that introspects",
+            "empty: write the `client_id` of the client that introspects and exchanges tokens",
         )?;
         if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(invalid_scope("phantom_token.required_scopes", scope));

@@ -56,7 +56,7 @@ pub enum ResponseFormat {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimToHeader {
-    /// Name of the header, in lower case.
+    /// Name of the header. The filter converts it to lower case.
     pub header_name: String,
     /// Member of the introspection response.
     pub claim_name: String,
@@ -128,7 +128,7 @@ impl ResponseFormat {
         }
     }
 
-    /// Returns the names of the headers that claims are written to. Clients may not send these headers.
+    /// Returns the names of the headers that claims are written to. Callers may not send these headers.
     pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
         let headers = match self {
             Self::Jwt => &[][..],

@@ -64,7 +64,7 @@ pub(super) fn explain_structure(json: &[u8], error: &serde_path_to_error::Error<
     ConfigError::new(field, format!("invalid type: write {expected}"))
 }
 
-/// Returns the error of what is not JSON, or more than one value.
+/// Returns the error of a configuration that is not JSON, or has more than one value.
 pub(super) fn explain_syntax(error: &serde_json::Error) -> ConfigError {
     // The parser's message quotes nothing of the configuration.
     ConfigError::new("configuration", format!("invalid JSON: {error}: write one JSON object"))

@@ -83,9 +83,9 @@ pub(super) struct RawTokenExchange {
 }
 
 impl TokenExchange {
-    /// If clients send their own tokens, checks that the settings say which of these the gateway exchanges. A cookie has only
-    /// tokens that the service has obtained. A client may also send a token that another application has obtained, or that the
-    /// gateway has obtained for another API: some servers exchange both.
+    /// If callers send their own tokens, checks that the settings say which of these the gateway exchanges. A cookie
+    /// has only tokens that the service has obtained. A caller may also send a token that another application has
+    /// obtained, or that the gateway has obtained for another API: some authorization servers exchange both.
     pub(super) fn check_callers(&self, bff_token: Option<&BffToken>) -> Result<(), ConfigError> {
         let has_cookies_only = bff_token.is_some_and(|stage| !stage.allow_tokens);
         match has_cookies_only || self.subject != Requirement::default() {
@@ -153,7 +153,7 @@ impl RawTokenExchange {
             };
             return error(
                 field,
-                "needs introspection, since an opaque access token does not say it itself: add `introspection_endpoint`, or remove the field",
+                "needs introspection, since an opaque access token shows neither audience nor scopes: add `introspection_endpoint`, or remove the field",
             );
         }
         Ok(TokenExchange {

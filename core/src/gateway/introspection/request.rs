@@ -4,8 +4,8 @@ use crate::gateway::authorization_server::{Parameters, ServerRequest, Step};
 use crate::gateway::config::{Endpoint, PhantomToken, ResponseFormat};
 use crate::request::trace_context::TraceHeader;
 
-/// Creates the introspection request for a token. It propagates the trace context of the request that needs it: `trace` has
-/// the headers.
+/// Creates the introspection request for a token. It propagates the trace context of the request on whose behalf it is
+/// made: `trace` has the headers.
 pub fn request(
     stage: &PhantomToken,
     endpoint: &Endpoint,
@@ -16,7 +16,7 @@ pub fn request(
     parameters.add("token_type_hint", b"access_token");
     parameters.add("token", token);
     let accept = match stage.response {
-        // No second media type: Keycloak compares the whole header. A server without this form responds with JSON
+        // No second media type: Keycloak compares the whole header. Servers without this form respond with JSON
         // anyway.
         ResponseFormat::Jwt => "application/jwt",
         ResponseFormat::Claims(_) => "application/json",

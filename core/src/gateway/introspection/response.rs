@@ -106,7 +106,7 @@ fn read(
             ))?;
             if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
                 return Err(UnusableClaims(
-                    "introspection response: `iss` is not the configured `issuer`",
+                    "introspection response: `iss` is not the configured `issuer`: check `issuer`",
                 ));
             }
             if !jwt::audiences(&claims).is_some_and(|audiences| audiences.contains(&stage.client_id.as_str())) {
@@ -139,8 +139,8 @@ fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<To
 }
 
 /// Reads a response that calls a token active and contains no JWT. If the token is a JWT itself, the API receives the
-/// token. Scopes, audience and authentication of the response take precedence over the token's, because the server may
-/// have reduced them since.
+/// token. Scopes, audience and authentication of the response take precedence over the token's, because the
+/// authorization server may have reduced them since it issued the token.
 fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<TokenInfo, UnusableClaims> {
     const NOTHING: UnusableClaims =
         UnusableClaims("introspection response: neither `jwt` nor `phantom_token`, and the token itself is not a JWT");

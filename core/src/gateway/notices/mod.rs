@@ -1,4 +1,4 @@
-//! Warnings to the operator that clients can cause: at most one line of each kind per minute, with a count of the
+//! Warnings to the operator that callers can cause: at most one line of each kind per minute, with a count of the
 //! causes.
 
 mod notice;
@@ -25,7 +25,8 @@ const MIN_NOT_CACHED_RESPONSES: u64 = 3;
 pub(crate) struct Notices {
     unknown_key: Vote<KeyId>,
     unknown_key_due: u64,
-    /// Largest time since the expiry of a token that introspection calls active, in seconds.
+    /// Largest time since the expiry of a token that introspection calls active, or that an exchange returned, in
+    /// seconds.
     clocks_differ: Option<u64>,
     clocks_differ_due: u64,
     inactive: u64,
@@ -42,7 +43,7 @@ pub(crate) struct Notices {
     polls_failed_due: u64,
 }
 
-/// A majority vote (Boyer and Moore): clients can make up values, but if most requests have the same value, it wins.
+/// A majority vote (Boyer and Moore): callers can make up values, but if most requests have the same value, it wins.
 struct Vote<T> {
     candidate: Option<T>,
     lead: u64,
@@ -76,7 +77,7 @@ impl Notices {
         self.unknown_key.add(key);
     }
 
-    /// Records that a token which introspection calls active expired `seconds` ago.
+    /// Records that a token which introspection calls active, or which an exchange returned, expired `seconds` ago.
     pub(crate) fn clocks_differ(&mut self, seconds: u64) {
         self.clocks_differ = self.clocks_differ.max(Some(seconds));
     }

@@ -16,7 +16,8 @@ pub enum Notice {
         /// Fingerprints of the keys in the ring.
         ring: Vec<KeyId>,
     },
-    /// The clocks differ: tokens that introspection calls active have expired by the local clock.
+    /// The clocks differ: tokens that introspection calls active, or that exchanges returned, have expired by the local
+    /// clock.
     ClocksDiffer {
         /// Minimum difference of the clocks, in seconds.
         seconds: u64,
@@ -27,7 +28,7 @@ pub enum Notice {
         inactive: u64,
         /// Number of requests with a session cookie in the same time.
         requests: u64,
-        /// Client identifier of the client that introspects.
+        /// Client identifier of the client that introspects and exchanges tokens.
         client_id: String,
     },
     /// Introspection responses about active tokens forbid caching.
@@ -71,8 +72,8 @@ impl fmt::Display for Notice {
             }
             Self::ClocksDiffer { seconds } => write!(
                 f,
-                "introspection calls an access token active whose `exp` passed {seconds} seconds ago by this clock: compare the \
-                 clocks of this machine and of the authorization server"
+                "the authorization server calls an access token active, or has issued one, whose `exp` passed {seconds} seconds \
+                 ago by this clock: compare the clocks of this machine and of the authorization server"
             ),
             Self::SessionTokensInactive {
                 inactive,
@@ -86,8 +87,8 @@ impl fmt::Display for Notice {
             Self::NotCached { responses } => write!(
                 f,
                 "{responses} introspection responses were not cached, because of their Cache-Control: as long as the authorization \
-                 server sends it, every request to the API causes an introspection: let the server omit it, or set \
-                 phantom_token.ignore_cache_control and a token_cache_seconds for which a revoked token may work"
+                 server sends it, every request to the API causes an introspection: let that server omit it, or set \
+                 phantom_token.ignore_cache_control and a token_cache_seconds for which a revoked token may still be accepted"
             ),
             Self::UntrustedOrigin { origin, requests } => write!(
                 f,

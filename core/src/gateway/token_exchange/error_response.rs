@@ -40,7 +40,7 @@ pub(crate) fn error_response(
         (400, Some("unsupported_grant_type")) => Unusable(
             "token exchange failed: unsupported_grant_type: check token_endpoint, and whether the authorization server exchanges tokens",
         ),
-        // Some servers answer an unknown audience with this code, too.
+        // Some authorization servers answer an unknown audience with this code, too.
         (400, Some("invalid_client")) => Unusable(
             "token exchange failed: HTTP 400 invalid_client: check audience of token_exchange, client_id, client_secret and client_authentication",
         ),

@@ -4,8 +4,8 @@ use crate::gateway::authorization_server::{Parameters, ServerRequest, Step};
 use crate::gateway::config::{ACCESS_TOKEN, PhantomToken, TokenExchange};
 use crate::request::trace_context::TraceHeader;
 
-/// Creates the request that exchanges a token. It propagates the trace context of the request that needs it: `trace` has the
-/// headers.
+/// Creates the request that exchanges a token. It propagates the trace context of the request on whose behalf it is
+/// made: `trace` has the headers.
 pub fn request(
     stage: &PhantomToken,
     exchange: &TokenExchange,

@@ -27,7 +27,7 @@ pub struct Subject<'a> {
     pub introspected: Option<(&'a TokenInfo, u64)>,
 }
 
-/// Returns the meaning of a response at the time `now`, in seconds since 1970. An active token is one that was exchanged.
+/// Returns the meaning of a response at the time `now`, in seconds since 1970. The active token is the exchanged one.
 pub fn classify(
     stage: &PhantomToken,
     exchange: &TokenExchange,
@@ -112,7 +112,7 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
     let exp = jwt::expiry(&claims)
         .map_err(|_| UnusableClaims("token exchange response: `exp` of the token is not a number"))?;
     let expires_in = lifetime(&members)?.map(|seconds| now.saturating_add(seconds));
-    // The caller proves the key of its own token, not that of the token that the gateway has obtained.
+    // The caller has the key of its own token, not that of the token that the gateway has obtained.
     claims.remove("cnf");
     set_scope(&mut claims, exchange, &members);
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?;
@@ -122,7 +122,8 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
     Ok(Exchanged {
         info: TokenInfo {
             binding: subject.binding,
-            // Not that of the new token: some servers write the lowest `acr` into it, and the time of another sign-in.
+            // Not that of the new token: some authorization servers write the lowest `acr` into it, and the time of
+            // another sign-in.
             authentication: subject.authentication,
             // Without introspection the subject token is from a cookie, which has an expiry of its own.
             expires_at: subject.expires_at.or(expires_at.filter(|_| is_introspected)),
@@ -132,7 +133,8 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
     })
 }
 
-/// Checks that the token is one that the API may get. `issued_token_type` is required, but some servers omit it.
+/// Checks that the token is one that the API may get. `issued_token_type` is required, but some authorization servers
+/// omit it.
 fn check_types(exchange: &TokenExchange, members: &Map<String, Value>) -> Result<(), UnusableClaims> {
     let token_type = members.get("token_type").and_then(Value::as_str).unwrap_or_default();
     // A token that is not an access token has no type (RFC 8693, section 2.2.1).
@@ -182,8 +184,8 @@ fn subject_info(subject: Subject<'_>) -> Result<TokenInfo, UnusableClaims> {
     })
 }
 
-/// Returns `expires_in`, in seconds: a number, or a string of digits, as some servers write it. Some write 0 for a token that
-/// does not expire.
+/// Returns `expires_in`, in seconds: a number, or a string of digits, as some authorization servers write it. Some
+/// write 0 for a token that does not expire.
 fn lifetime(members: &Map<String, Value>) -> Result<Option<u64>, UnusableClaims> {
     let Some(expires_in) = members.get("expires_in").filter(|value| !value.is_null()) else {
         return Ok(None);

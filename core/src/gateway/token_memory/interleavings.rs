@@ -10,9 +10,9 @@ const KEY: CacheKey = [1; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Join,
-    /// The client leaves, and its callout ends.
+    /// The caller disconnects, and the callout of the request ends.
     Leave,
-    /// It has waited for too long. Its callout continues until the thread has carried out the decision.
+    /// The request has waited for too long. Its callout continues until the thread has carried out the decision.
     Expire,
     /// Tells the request whose flight was lost.
     Tell,
@@ -20,7 +20,7 @@ enum Step {
     /// The response has come: reads the token of the flight.
     Respond,
     Land,
-    /// Is told the outcome of another one's flight.
+    /// Is told the outcome of another request's flight.
     Learn,
 }
 

@@ -9,7 +9,7 @@ pub enum Ended {
     /// One session, by its random number.
     Session([u8; 16]),
     /// All sessions that a login, which is the authorization server's own session (`sid`), has at that time, and no later
-    /// ones: a server whose own session continues signs the user in again under the same `sid`.
+    /// ones: if its own session continues, it signs the user in again under the same `sid`.
     Login(SubjectHash),
     /// All sessions that a user (`sub`) has at that time.
     User(SubjectHash),

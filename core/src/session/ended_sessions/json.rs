@@ -1,10 +1,10 @@
 //! The list of ended sessions as JSON, which the filter polls from the service.
 //!
 //! In format 3, `began_before` ends all sessions that began before that time, and `entries` stands in place of `ended`,
-//! which earlier releases require: a filter that would ignore `began_before` counts the poll as failed. It is written
-//! only if all sessions before a time were ended. In format 2, an entry ends what began up to its time. In format 1,
-//! without a `format` member, a login was ended for good, and its time was that of the logout. A filter of that time
-//! reads format 2 in that sense, and so ends more.
+//! which earlier releases require: a filter that would ignore `began_before` counts the poll as failed. Format 3 is
+//! written only if all sessions before a time were ended. In format 2, an entry ends what began up to its time. In
+//! format 1, without a `format` member, a login was ended for good, and its time was that of the logout. A filter that
+//! knows only format 1 reads format 2 in that sense, and so ends more.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use super::list::EndedSessions;
 
 /// The format without the end of all sessions.
 const FORMAT: u32 = 2;
-/// The format with it.
+/// The format with the end of all sessions.
 const FORMAT_WITH_ALL: u32 = 3;
 /// How long after its time a login of format 1 still ends sessions, in seconds. The service of that format also ends
 /// later sessions of the login, and its times do not allow for clock skew.
@@ -64,7 +64,8 @@ impl EndedSessions {
         let entries = match (list.ended, list.entries, list.began_before) {
             (Some(entries), None, None) => entries,
             (None, Some(entries), Some(before)) if list.format == FORMAT_WITH_ALL => {
-                // The filter drops no end of all sessions, so it does not need the time of it.
+                // The filter never drops the end of all sessions, so it does not need the time at which they were
+                // ended.
                 ended.learn_all(AllEnded::new(before, 0));
                 entries
             }

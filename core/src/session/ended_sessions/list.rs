@@ -14,8 +14,8 @@ const MAX_AHEAD_SECONDS: u64 = 60;
 ///
 /// Times are in whole seconds, and the clocks of replicas differ, so a clock alone cannot tell what was before a
 /// logout. An entry ends all sessions that began up to the clock skew after it. A login that knew the entry before it
-/// requested its tokens begins its session one second after that ([`EndedSessions::begin`]). The next logout of the
-/// same name ends that session too, however soon it comes ([`EndedSessions::end`]).
+/// requested its tokens begins its session one second after that time ([`EndedSessions::begin`]). The next logout of
+/// the same name ends that session too, however soon it comes ([`EndedSessions::end`]).
 #[derive(Clone, Debug)]
 pub struct EndedSessions {
     entries: HashMap<Ended, Entry>,
@@ -41,7 +41,7 @@ struct Entry {
 
 impl EndedSessions {
     /// Creates an empty list of at most `limit` entries. `clock_skew_seconds` is how far clocks may differ, in seconds.
-    /// A list that only learns from others needs none.
+    /// A list that only learns from others needs no such time: 0.
     pub fn new(limit: usize, clock_skew_seconds: u64) -> Self {
         Self {
             entries: HashMap::new(),
@@ -54,7 +54,7 @@ impl EndedSessions {
         }
     }
 
-    /// Ends the sessions that have begun by `now` (seconds since 1970). Returns the time up to which it ends
+    /// Ends the sessions that have begun by `now` (seconds since 1970). Returns the time up to which the entry ends
     /// sessions, for other lists; `None` if `ended` names nothing.
     pub fn end(&mut self, ended: Ended, now: u64) -> Option<u64> {
         if ended.is_nameless() {
@@ -62,7 +62,7 @@ impl EndedSessions {
         }
         let known = self.entries.get(&ended).map_or(0, |entry| entry.until);
         let until = match ended {
-            // The random number of a session does not come again.
+            // The random number of a session is never used again.
             Ended::Session(_) => known,
             // A session whose login knew the entry, here or in another replica, began right after it.
             Ended::Login(_) | Ended::User(_) => {
@@ -133,7 +133,7 @@ impl EndedSessions {
             }
             after = after.max(entry.until.saturating_add(1));
         }
-        // If it began further ahead, a logout by a clock that is behind could not reach it.
+        // If the session began further ahead, a logout by a clock that is behind could not end it.
         if after == now || after > self.ahead(now, 2) {
             return now;
         }
@@ -173,7 +173,7 @@ impl EndedSessions {
     }
 
     /// Whether this session, which began at `began_at` (seconds since 1970), has ended. A user who was signed out may
-    /// sign in again. An ended session does not come back.
+    /// sign in again. An ended session stays ended.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         if began_at < self.all.before {
             return true;
@@ -193,7 +193,7 @@ impl EndedSessions {
         self.changes
     }
 
-    /// Returns the number of entries, with what ended all sessions.
+    /// Returns the number of entries. The end of all sessions counts as one.
     pub fn len(&self) -> usize {
         self.entries.len().saturating_add(usize::from(self.all.before > 0))
     }

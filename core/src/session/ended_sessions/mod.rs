@@ -1,4 +1,4 @@
-//! Sessions that were ended before their cookies expire: the user signed out, or the authorization server said so.
+//! Sessions that were ended before their cookies expire, for example because the user signed out.
 //!
 //! A session lives only in cookies, so nothing can be deleted to end it. Instead its identifier is on a list for a
 //! configured time. The service has the list, and the filter polls it from the service.

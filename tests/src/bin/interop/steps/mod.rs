@@ -62,7 +62,7 @@ pub(crate) const ALL: [Step; 32] = [
     ),
     once("`max_age`: the password is asked for again", signing_in::max_age),
     each(
-        "API, exchange of the access token for a JWT",
+        "API, introspection of the access token for a JWT",
         tokens::api_with_exchanged_token,
     ),
     each("API, active JWT access token", tokens::api_with_checked_jwt),
