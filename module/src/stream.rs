@@ -97,7 +97,10 @@ impl Stream {
             drop(head);
             return self.reject(
                 envoy,
-                &Rejection::new(ErrorCode::NotReady, "a discovered secret has not arrived"),
+                &Rejection::new(
+                    ErrorCode::NotReady,
+                    "a secret of Envoy's secret discovery has not arrived",
+                ),
             );
         }
         let action = self.thread.worker.on_request(&self.host(envoy), self.id, head);

@@ -42,6 +42,7 @@ pub mod renamed_server;
 pub mod repository;
 pub mod request_corpus;
 pub mod rotating_keys;
+pub mod scaled;
 pub mod scripted_api;
 pub mod scripted_introspection;
 pub mod sealing;

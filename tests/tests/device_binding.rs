@@ -12,6 +12,7 @@ use bff_tests::client_credentials;
 use bff_tests::device::{self, Device, bind_sessions};
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Request, Response, send_plain};
+use bff_tests::scaled;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually};
 use bff_tests::two_replicas::{is_logged_in, metric, redis, redis_prefix, two_replicas, with_redis_and_no_affinity};
@@ -19,6 +20,7 @@ use bff_tests::user_agent::{AT, AUTH, BOUND, CSRF, UserAgent};
 use demo_system::Component;
 
 const RACES: usize = 100;
+/// Another number is in the environment variable of this name, such as 200.
 const SIGN_INS: usize = 60;
 const CALLS: usize = 20;
 
@@ -91,7 +93,7 @@ fn of_two_keys_that_are_registered_at_once_at_two_replicas_never_both_are_bound(
 #[test]
 fn a_registration_with_everything_in_flight_signs_nobody_out() {
     let (test, _server) = start();
-    for sign_in_number in 0..SIGN_INS {
+    for sign_in_number in 0..scaled::count("SIGN_INS", SIGN_INS) {
         let (mut user, offer) = sign_in(&test);
         let device = Device::default();
         let registration = device.registration(&user, &offer).expect("an offer");
@@ -263,8 +265,7 @@ const REGISTERING: usize = 8;
 
 #[test]
 fn no_number_of_registrations_revives_a_session_that_has_ended() {
-    let registrations =
-        std::env::var("REGISTRATIONS").map_or(REGISTRATIONS, |number| number.parse().expect("a number"));
+    let registrations = scaled::count("REGISTRATIONS", REGISTRATIONS);
     let (test, server) = two_replicas(|options| {
         with_redis_and_no_affinity(options);
         bind_sessions(options);

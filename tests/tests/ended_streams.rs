@@ -11,6 +11,7 @@ use bff_core::cookie::session_id::SessionId;
 use bff_tests::http1::{Client, Connection, Request};
 use bff_tests::http2;
 use bff_tests::open_streams::{Kind, is_open, open};
+use bff_tests::scaled;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually, filter_statistic, resident_kib, rewrite_envoy, start, start_envoy};
@@ -195,7 +196,7 @@ async fn end(mut stream: h2::RecvStream) -> Option<h2::Error> {
 
 #[test]
 fn many_streams_of_each_kind_end_with_their_session_and_none_of_another_on_the_same_connection() {
-    let count = std::env::var("STREAMS").map_or(STREAMS, |number| number.parse().expect("a number"));
+    let count = scaled::count("STREAMS", STREAMS);
     // Client and API have two files for each stream.
     allow_files(u64::try_from(count * 10).expect("a number"));
     let test = start(|options| {

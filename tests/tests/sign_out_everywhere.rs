@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use bff_tests::http1::{Request, send_plain};
+use bff_tests::scaled;
 use bff_tests::setup::{TestSystem, add_users, eventually};
 use bff_tests::two_replicas::{is_logged_in, two_replicas, with_redis_and_no_affinity};
 use bff_tests::user_agent::UserAgent;
@@ -139,8 +140,7 @@ impl World {
 
 #[test]
 fn no_session_from_before_a_sign_out_everywhere_comes_back_and_later_ones_live() {
-    let wanted = std::env::var("SIGN_OUTS_EVERYWHERE").ok();
-    let sign_outs = wanted.map_or(DEFAULT_SIGN_OUTS, |number| number.parse().expect("a number"));
+    let sign_outs = scaled::count("SIGN_OUTS_EVERYWHERE", DEFAULT_SIGN_OUTS);
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
     let names: Vec<String> = (0..USERS).map(|number| format!("user{number}")).collect();
     add_users(&test.system, &names.iter().map(String::as_str).collect::<Vec<_>>());

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let results = workspace::path("bench/results");
     files::create_dir(&results)?;
     command::progress(match counts {
-        true => "counting instructions (takes about fifty times as long, under valgrind)",
+        true => "counting instructions (under valgrind, where each request takes about fifty times as long)",
         false => "measuring (an idle machine gives steady results)",
     });
     let mut bench = Command::new("taskset");

@@ -79,8 +79,8 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         ));
     }
     let version = command::read_output(Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"])).ok_or(
-        "missing nightly toolchain: install it with `rustup toolchain install nightly --profile minimal`: sanitizers and \
-         Miri are in no stable one",
+        "missing nightly toolchain, which sanitizers and Miri need: install it with `rustup toolchain install nightly \
+         --profile minimal`",
     )?;
     command::progress(&format!("found the toolchain {TOOLCHAIN}: {version}"));
     let host = compiler::host()?;

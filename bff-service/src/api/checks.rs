@@ -37,7 +37,7 @@ pub(super) fn caller_origin<'r>(headers: &'r HeaderMap, trusted: &TrustedOrigins
 pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, is_required: bool) -> Result<(), ApiError> {
     let sites = headers.get_all(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     let without = match is_required {
-        true => WithoutOrigin::Refused,
+        true => WithoutOrigin::Rejected,
         false => WithoutOrigin::Allowed,
     };
     origin::check(caller, sites, without).map_err(|error| match error {

@@ -47,7 +47,7 @@ pub(super) enum Reason {
     IdToken,
     /// The logout token is invalid.
     LogoutToken,
-    /// The session is bound to a device, and the request lacks a valid proof, or a fresh one where that is required.
+    /// The session is bound to a device, and the request lacks a valid proof or, for a logout everywhere, a fresh one.
     DeviceProof,
     /// The registration of a device's key, or the signature for a new proof, is invalid.
     DeviceKey,
@@ -188,8 +188,8 @@ impl ApiError {
         self.reason == Some(Reason::CookiesMixed)
     }
 
-    /// Whether the request was refused. A challenge is no refusal: it is a normal step to a proof.
-    pub(super) fn is_refusal(&self) -> bool {
+    /// Whether the request was rejected. A challenge is no rejection: it is a normal step to a proof.
+    pub(super) fn is_rejection(&self) -> bool {
         self.error_code != ErrorCode::DeviceChallenge
     }
 

@@ -38,7 +38,7 @@ pub(super) fn record(
     let failure = result.as_ref().err();
     count(application, name, failure, time);
     let failure = failure?;
-    if failure.is_refusal() {
+    if failure.is_rejection() {
         log_rejection(name, failure);
     }
     Some(failure.error_code().code())
@@ -51,7 +51,7 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
         return metrics.count_request(endpoint, "ok", time);
     };
     metrics.count_request(endpoint, failure.error_code().code(), time);
-    if !failure.is_refusal() {
+    if !failure.is_rejection() {
         return;
     }
     metrics.count_rejection(endpoint, failure.reason());

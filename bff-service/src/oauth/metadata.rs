@@ -179,7 +179,8 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     if config.has_shared_redirect_uri() && !has_iss && config.client.response_mode != ResponseMode::Jwt {
         let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
                     not announce `iss` in its responses (RFC 9207), so the service cannot tell which of the two sent a \
-                    response: register a different redirect_uri for each";
+                    response: register a redirect URI for each of the two applications, and set it as `client.redirect_uri` or \
+                    `navigation.redirect_uri`";
         found.errors.push(what.to_owned());
     }
     let mut report = MetadataReport {

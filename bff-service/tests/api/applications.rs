@@ -3,28 +3,31 @@
 use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 
-use crate::support::app::{AT, TestApp};
+use crate::support::app::{AT, TestApp, wait_until};
 use crate::support::authorization_server::{CLIENT_ID, FakeAuthorizationServer};
 use crate::support::http::{Request, Response};
+use crate::support::log_capture;
 
 const A_KEYS: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
 const B_KEYS: &str = "1d2c3b4a5968778695a4b3c2d1e0f0f1e2d3c4b5a69788796a5b4c3d2e1f0011";
 
+fn application(name: &str, keys: &str) -> String {
+    format!(
+        "[applications.{name}]
+        hosts = ['api.{name}.test']
+        trusted_web_origins = ['https://www.{name}.test']
+        keys.ring = '{keys}'
+        client.redirect_uri = 'https://www.{name}.test/'\n"
+    )
+}
+
 fn two_brands() -> TestApp {
     let server = FakeAuthorizationServer::start();
-    let application = |name: &str, keys: &str| {
-        format!(
-            "[applications.{name}]
-            hosts = ['api.{name}.test']
-            trusted_web_origins = ['https://www.{name}.test']
-            keys.ring = '{keys}'
-            client.redirect_uri = 'https://www.{name}.test/'\n"
-        )
-    };
     let config = format!(
         "demo = true
         [server]
         workers = 1
+        reread_seconds = 1
         [authorization_server]
         issuer = '{}'
         request_timeout_ms = 3000
@@ -150,4 +153,30 @@ fn each_has_a_list_of_ended_sessions_of_its_own() {
             .len()
     };
     assert_eq!((ended("brand-a"), ended("brand-b")), (1, 0));
+}
+
+#[test]
+fn an_application_that_is_added_or_removed_while_the_service_runs_is_an_error_and_the_others_stay_as_they_are() {
+    let app = two_brands();
+    wait_until("the service is ready", || app.admin("/readyz").status == 200);
+    let session = sign_in(&app, "brand-a");
+    let configured = app.configuration.lock().unwrap().clone();
+    let removed = configured.replace(&application("brand-b", B_KEYS), "");
+    let added = format!("{configured}{}", application("brand-c", &B_KEYS.replace("1d", "2e")));
+    for (changed, why) in [
+        (removed, "applications: `brand-b` was removed: restart the service"),
+        (added, "applications: `brand-c` was added: restart the service"),
+    ] {
+        assert_ne!(changed, configured);
+        *app.configuration.lock().unwrap() = changed;
+        wait_until(why, || {
+            let lines = log_capture::lines();
+            app.metric("bff_reread_refused") == 1 && lines.iter().any(|line| line.contains(why))
+        });
+        assert!(is_logged_in(&app, "brand-a", &session));
+        *app.configuration.lock().unwrap() = configured.clone();
+        wait_until("the configuration is accepted", || {
+            app.metric("bff_reread_refused") == 0
+        });
+    }
 }

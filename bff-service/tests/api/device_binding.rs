@@ -309,6 +309,8 @@ fn a_proof_is_put_off_while_cookies_name_a_key_that_is_not_in_the_ring_or_belong
     let mut mixed = browser.clone();
     mixed.plant(AT, "/bff", other.cookie(AT));
     assert_eq!(mixed.send(&device.proof(&mixed)).status, 503);
+    let of_two_sessions = "bff_refusals_total{endpoint=\"device_proof\",reason=\"cookies_mixed\"}";
+    assert_eq!(app.metric(of_two_sessions), 1);
     let mut altered = browser.clone();
     altered.replace_cookie(KEY, "x");
     assert_eq!(altered.send(&device.proof(&altered)).status, 401);

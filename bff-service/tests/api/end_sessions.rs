@@ -54,6 +54,23 @@ fn an_operator_ends_all_sessions_of_a_user_and_of_nobody_else() {
 }
 
 #[test]
+fn the_audit_lines_of_an_accepted_and_of_a_refused_call_have_its_request_id() {
+    let app = with_token();
+    let accepted = request(&user(&app, "alice")).header("x-request-id", "operators-call-1");
+    assert_eq!(accepted.send(app.admin).status, 200);
+    let refused = Request::new("POST", "/end-sessions").header("x-request-id", "operators-call-2");
+    assert_eq!(refused.send(app.admin).status, 401);
+    let lines = log_capture::lines();
+    for (event, id) in [("operator_logout", "operators-call-1"), ("refused", "operators-call-2")] {
+        let (event, id) = (format!("event={event} "), format!("request_id={id}"));
+        assert!(
+            lines.iter().any(|line| line.contains(&event) && line.contains(&id)),
+            "{id}"
+        );
+    }
+}
+
+#[test]
 fn an_operator_ends_the_sessions_of_one_login() {
     let app = with_token();
     let (mut alice, mut elsewhere) = signed_in_twice(&app);

@@ -80,7 +80,7 @@ pub(crate) fn access_token(
 
 fn check_origin(stage: &BffToken, head: &RequestHead, is_safe: bool) -> Result<(), Rejection> {
     let without = if !is_safe || head.is_upgrade() {
-        WithoutOrigin::Refused
+        WithoutOrigin::Rejected
     } else if stage.allow_navigation && is_navigation(head) {
         WithoutOrigin::AllowedFromSameSite
     } else {

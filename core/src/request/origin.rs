@@ -30,8 +30,8 @@ impl<'a> CallerOrigin<'a> {
 /// What applies to a request without `Origin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithoutOrigin {
-    /// It is refused: it changes something, or upgrades the connection.
-    Refused,
+    /// It is rejected: it changes something, or upgrades the connection.
+    Rejected,
     /// It is allowed from the same origin and from the user, since it only reads.
     Allowed,
     /// It is also allowed from a sibling domain, since the browser navigates.
@@ -104,7 +104,7 @@ pub fn check<'a>(
             FetchSite::SameSite | FetchSite::SameOrigin | FetchSite::None | FetchSite::Absent | FetchSite::Unknown => {}
         }
     }
-    match trusted || without != WithoutOrigin::Refused {
+    match trusted || without != WithoutOrigin::Rejected {
         true => Ok(()),
         false => Err(OriginError::Missing),
     }
@@ -133,7 +133,7 @@ mod tests {
     fn an_opaque_origin_is_not_trusted_whatever_fetch_metadata_say() {
         for sites in [&[][..], &["same-origin"], &["same-site"], &["none"]] {
             for without in [
-                WithoutOrigin::Refused,
+                WithoutOrigin::Rejected,
                 WithoutOrigin::Allowed,
                 WithoutOrigin::AllowedFromSameSite,
             ] {
@@ -153,12 +153,12 @@ mod tests {
 
     #[test]
     fn a_request_that_changes_something_needs_an_origin_also_without_fetch_metadata() {
-        assert_eq!(checked(&[], &[], WithoutOrigin::Refused), Err(OriginError::Missing));
+        assert_eq!(checked(&[], &[], WithoutOrigin::Rejected), Err(OriginError::Missing));
         assert_eq!(
-            checked(&[], &["same-origin"], WithoutOrigin::Refused),
+            checked(&[], &["same-origin"], WithoutOrigin::Rejected),
             Err(OriginError::Missing)
         );
-        assert_eq!(checked(&[PAGE], &[], WithoutOrigin::Refused), Ok(()));
+        assert_eq!(checked(&[PAGE], &[], WithoutOrigin::Rejected), Ok(()));
         assert_eq!(checked(&[], &[], WithoutOrigin::Allowed), Ok(()));
     }
 

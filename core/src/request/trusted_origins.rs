@@ -12,8 +12,8 @@ pub struct TrustedOrigins {
 }
 
 impl TrustedOrigins {
-    /// Parses a list of `scheme://host[:port]`. Unless `demo` is true, http is accepted only for `localhost` and names
-    /// below it.
+    /// Parses a list of `scheme://host[:port]`. Accepts http only for `localhost` and names below it, unless
+    /// `demo` is true.
     ///
     /// # Errors
     /// The list is empty, or an entry is invalid. The message names the entry and says what to write.
@@ -85,7 +85,7 @@ fn parse_entry(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
     })
 }
 
-/// Spells an IPv6 address as browsers do (WHATWG URL, section 3.5): as in RFC 5952, but without dotted IPv4.
+/// Spells an IPv6 address as browsers do (WHATWG URL, "host serializing"): as in RFC 5952, but without dotted IPv4.
 fn spell_ipv6(address: Ipv6Addr) -> String {
     match (address.to_ipv4_mapped(), address.segments()) {
         (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),

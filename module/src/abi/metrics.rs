@@ -9,8 +9,8 @@ use super::host::{ConfigHook, FilterHook};
 use crate::envoy::{LabelledId, MetricId};
 
 /// Changes a metric. The result is ignored, since no request should fail because of a metric. Envoy numbers metrics
-/// with and without labels independently, and tells them apart by the number of the values: `number` is of the right
-/// kind.
+/// with and without labels independently, and tells them apart by how many label values there are. So `number`
+/// must be that of a metric with as many labels.
 fn apply(of: *mut c_void, change: ChangeMetric, number: usize, labels: &[&str], value: u64) {
     let labels: Vec<Buffer<'_>> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
     // SAFETY: the pointer is that of a hook, on a thread of Envoy; the labels are copied.
@@ -22,7 +22,7 @@ fn define(config: ConfigPtr, define: DefineMetric, name: &str, labels: &[&str]) 
     let mut number = 0;
     let name = Buffer::of(name.as_bytes());
     let labels: Vec<Buffer<'_>> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
-    // SAFETY: the pointer is that of a hook, the number has a place, and name and labels are copied.
+    // SAFETY: the pointer is that of a hook, Envoy writes the number to `number`, and copies name and labels.
     let result = unsafe { define(config, name, labels.as_ptr(), labels.len(), &raw mut number) };
     (result == SUCCESS).then_some(number)
 }

@@ -69,7 +69,7 @@ fn a_cookie_key_that_only_the_service_has() {
         &test,
         &Evidence {
             log: Component::Envoy,
-            line: "brought a cookie sealed with a key that is not in the key ring",
+            line: "requests with a cookie sealed with a key that is not in the key ring",
             metric: "bff_filter_cookies_of_unknown_keys",
             alert: "BffFilterUnknownKeys",
             section: (ALERTS, "BffFilterUnknownKeys"),

@@ -38,7 +38,7 @@ impl CookieSettings {
         format!("{};{}", self.domain.as_deref().unwrap_or_default(), self.narrow_path)
     }
 
-    /// The attributes of the cookie for this purpose, without `SameSite` and its lifetime.
+    /// The attributes of the cookie for this purpose, without `SameSite` and the cookie's lifetime.
     pub fn attributes(&self, purpose: Purpose) -> String {
         attributes(self.path(purpose), self.domain.as_deref())
     }
@@ -52,7 +52,7 @@ impl CookieSettings {
     }
 }
 
-/// The attributes of a cookie with this `Path` and `Domain`, without `SameSite` and its lifetime.
+/// The attributes of a cookie with this `Path` and `Domain`, without `SameSite` and the cookie's lifetime.
 pub(super) fn attributes(path: &str, domain: Option<&str>) -> String {
     let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
     format!("Path={path}{domain}; Secure; HttpOnly")

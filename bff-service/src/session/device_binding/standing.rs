@@ -17,8 +17,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The standing of a request of `session` at `now` (seconds since 1970); `None` if the session is bound and the request
-    /// has no valid proof.
+    /// The standing of a request of `session` at `now` (seconds since 1970); `None` if the session is bound or was
+    /// replaced, the request has no valid proof, and it is not [`Standing::Superseded`].
     ///
     /// # Errors
     /// The session is provisional, and it is unknown whether it is bound: see [`Undecided`].

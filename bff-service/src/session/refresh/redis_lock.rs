@@ -98,7 +98,7 @@ impl RedisLock {
 
     /// A call of `script` with its keys.
     fn keyed<'a>(&self, script: &'a Script, key: RefreshKey) -> ScriptInvocation<'a> {
-        // The name contains neither the token nor the session, but a digest of both.
+        // The name contains neither the refresh token (or the code) nor the session, but a digest of both.
         let name = hex::encode(key.digest());
         let mut call = script.prepare_invoke();
         for kind in ["refreshed", "refreshing", "refresh_begun"] {

@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, Once};
 
+use bff_service::telemetry::request_context::RequestContext;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -25,6 +26,9 @@ impl Log for Capture {
         }
         let mut line = format!("{} {} {}", record.level(), record.target(), record.args());
         let _ = record.key_values().visit(&mut Members(&mut line));
+        if let Some(context) = RequestContext::current() {
+            line.push_str(&format!(" request_id={}", context.id));
+        }
         LINES.lock().unwrap().push(line);
     }
 

@@ -98,8 +98,8 @@ enum JwtAccessTokens {
     /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, authentication of the user,
     /// certificate), and forwards it unchanged. The API validates it.
     Pass,
-    /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active
-    /// and the response contains no JWT.
+    /// The filter introspects it like any other token. With `response: auto`, if the token is active and the response
+    /// contains no JWT, the filter forwards the token unchanged.
     Introspect,
 }
 

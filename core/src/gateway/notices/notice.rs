@@ -60,8 +60,8 @@ impl fmt::Display for Notice {
             Self::UnknownKey { key, requests, ring } => {
                 write!(
                     f,
-                    "{requests} requests brought a cookie sealed with a key that is not in the key ring, such as key {key} \
-                     (the ring has"
+                    "requests with a cookie sealed with a key that is not in the key ring: {requests}, such as with key {key} (the \
+                     ring has"
                 )?;
                 let mut separator = " ";
                 for known in ring {
@@ -149,7 +149,12 @@ mod tests {
             .to_string(),
         ];
         for (line, words) in lines.iter().zip([
-            &["12 requests", "key 5be7b5b2", "0d1f6c41, 01010101", "encryption_key"][..],
+            &[
+                "key ring: 12, such as with key 5be7b5b2",
+                "key 5be7b5b2",
+                "0d1f6c41, 01010101",
+                "encryption_key",
+            ][..],
             &["75 seconds", "compare the clocks"],
             &["40 of 50", "the client `gateway` may introspect, or exchange,"],
             &["7 requests", "`https://new.example.com`", "trusted_web_origins"],

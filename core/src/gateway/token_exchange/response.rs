@@ -147,7 +147,7 @@ fn check_types(exchange: &TokenExchange, members: &Map<String, Value>) -> Result
     match issued.is_none_or(is_usable) {
         true => Ok(()),
         false => Err(UnusableClaims(
-            "token exchange response: `issued_token_type` is neither an access token nor a JWT",
+            "token exchange response: `issued_token_type` is the type of neither an access token nor a JWT: check `requested_token_type`",
         )),
     }
 }
