@@ -101,7 +101,7 @@ export function checkWebUrl(value: unknown): string {
   } catch {
     // Not a URL: rejected like a URL of another scheme.
   }
-  throw new BffError(0, UNUSABLE, 'The response has no valid URL.');
+  throw new BffError(0, UNUSABLE, 'The response is not from the BFF.');
 }
 
 /** Whether the BFF itself refused the request: HTTP 401 from a server on the way ends no session. */
