@@ -319,6 +319,8 @@ fn the_filter_names_the_key_that_it_does_not_have_and_counts_those_who_bring_coo
     let (ring, _) = bff_core::crypto::key_ring::KeyRing::parse(&new_key, false).expect("a key");
     let id = ring.key_ids().next().expect("its fingerprint").to_string();
     let log = || std::fs::read_to_string(test.system.log(Component::Envoy)).expect("Envoy's log");
-    eventually("the log names the key", || log().contains(&format!("such as with key {id}")));
+    eventually("the log names the key", || {
+        log().contains(&format!("such as with key {id}"))
+    });
     assert!(!log().contains(&new_key));
 }

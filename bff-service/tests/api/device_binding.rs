@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::support::app::{AT, AUTH, BOUND, CSRF, ID, KEY, KEYS, Setup, TestApp, wait_until};
 use crate::support::browser::Browser;
-use crate::support::device::{Device, ON, SESSION, begin, bind, binding, is_signed_in};
-use crate::support::forgery::open;
+use crate::support::device::{Device, ON, SESSION, begin, bind, is_signed_in};
+use crate::support::forgery::{now, sealer};
 use crate::support::http::Request;
 
 /// What a copy of the cookies has instead of a proof.
@@ -228,32 +228,37 @@ fn what_a_thief_of_provisional_cookies_ends_is_ended() {
 }
 
 #[test]
-fn cookie_keys_rotate_under_a_bound_session() {
+fn cookie_keys_rotate_twice_under_a_bound_session_and_the_first_key_is_removed() {
+    const THIRD: &str = "5c1f0a9be3d7284655aa93c10fe27b8d6c40195eab3287f6d01c9e8a7b6f5d43";
     let app = TestApp::start_with(Setup {
         server: "reread_seconds = 1",
         ..ON
     });
     let (mut browser, mut device) = bind(&app);
     let keys = KEYS.split(',').map(str::trim).collect::<Vec<_>>();
-    let swapped = [keys[1], keys[0]].join(",");
-    let first = open(Purpose::DeviceBinding, browser.cookie(BOUND)).key_id;
-    {
-        let mut file = app.configuration.lock().unwrap();
-        let ring = file
-            .lines()
-            .find(|line| line.trim().starts_with("ring"))
-            .unwrap()
-            .to_owned();
-        *file = file.replace(&ring, &format!("ring = '{swapped}'"));
-    }
-    wait_until("the new ring", || {
-        device.refresh(&mut browser);
-        open(Purpose::DeviceBinding, browser.cookie(BOUND)).key_id != first
-    });
-    assert_eq!(browser.post("/refresh").status, 204);
-    for cookie in SESSION.into_iter().chain([(KEY, Purpose::DeviceKey)]) {
-        assert_ne!(open(cookie.1, browser.cookie(cookie.0)).key_id, first, "{cookie:?}");
-        assert_eq!(binding(&browser, cookie), Binding::Bound);
+    let sealer = sealer(&format!("{THIRD},{KEYS}"));
+    let opened = |browser: &Browser<'_>, (name, purpose): (&str, Purpose)| {
+        let value = browser.cookie(name).as_bytes();
+        sealer.open_in_any(purpose, value, now()).unwrap()
+    };
+    for ring in [[keys[1], keys[0]], [THIRD, keys[1]]] {
+        let before = opened(&browser, (BOUND, Purpose::DeviceBinding)).key_id;
+        {
+            let mut file = app.configuration.lock().unwrap();
+            let line = file.lines().find(|line| line.trim().starts_with("ring")).unwrap();
+            let changed = file.replace(line, &format!("ring = '{}'", ring.join(",")));
+            *file = changed;
+        }
+        wait_until("the new ring", || {
+            device.refresh(&mut browser);
+            opened(&browser, (BOUND, Purpose::DeviceBinding)).key_id != before
+        });
+        assert_eq!(browser.post("/refresh").status, 204);
+        for cookie in SESSION.into_iter().chain([(KEY, Purpose::DeviceKey)]) {
+            let opened = opened(&browser, cookie);
+            assert_ne!(opened.key_id, before, "{cookie:?}");
+            assert_eq!(opened.binding, Binding::Bound, "{cookie:?}");
+        }
     }
     assert!(is_signed_in(&mut browser));
 }
