@@ -105,11 +105,6 @@ impl ConfigReloader {
             })?;
             matched.push(configs.swap_remove(index));
         }
-        match configs.first().and_then(Config::name) {
-            Some(name) => {
-                Err(FieldError::new("applications", format!("`{name}` was added: restart the service")).into())
-            }
-            None => Ok(matched),
-        }
+        Ok(matched)
     }
 }

@@ -3,8 +3,10 @@
 use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 
+use crate::rotation::{NEW, change};
 use crate::support::app::{AT, TestApp, wait_until};
 use crate::support::authorization_server::{CLIENT_ID, FakeAuthorizationServer};
+use crate::support::forgery;
 use crate::support::http::{Request, Response};
 use crate::support::log_capture;
 
@@ -156,27 +158,41 @@ fn each_has_a_list_of_ended_sessions_of_its_own() {
 }
 
 #[test]
-fn an_application_that_is_added_or_removed_while_the_service_runs_is_an_error_and_the_others_stay_as_they_are() {
+fn an_application_that_is_removed_while_the_service_runs_is_an_error_and_the_others_stay_as_they_are() {
     let app = two_brands();
     wait_until("the service is ready", || app.admin("/readyz").status == 200);
     let session = sign_in(&app, "brand-a");
-    let configured = app.configuration.lock().unwrap().clone();
-    let removed = configured.replace(&application("brand-b", B_KEYS), "");
-    let added = format!("{configured}{}", application("brand-c", &B_KEYS.replace("1d", "2e")));
-    for (changed, why) in [
-        (removed, "applications: `brand-b` was removed: restart the service"),
-        (added, "applications: `brand-c` was added: restart the service"),
-    ] {
-        assert_ne!(changed, configured);
-        *app.configuration.lock().unwrap() = changed;
-        wait_until(why, || {
-            let lines = log_capture::lines();
-            app.metric("bff_reread_refused") == 1 && lines.iter().any(|line| line.contains(why))
-        });
-        assert!(is_logged_in(&app, "brand-a", &session));
-        *app.configuration.lock().unwrap() = configured.clone();
-        wait_until("the configuration is accepted", || {
-            app.metric("bff_reread_refused") == 0
-        });
-    }
+    let brand_b = application("brand-b", B_KEYS);
+    change(&app, &brand_b, "# none");
+    let why = "applications: `brand-b` was removed: restart the service";
+    wait_until(why, || {
+        let lines = log_capture::lines();
+        app.metric("bff_reread_refused") == 1 && lines.iter().any(|line| line.contains(why))
+    });
+    assert!(is_logged_in(&app, "brand-a", &session));
+    change(&app, "# none", &brand_b);
+    wait_until("the configuration is accepted", || {
+        app.metric("bff_reread_refused") == 0
+    });
+}
+
+/// Like every other change that needs a restart: it must not delay a rotation after a leak.
+#[test]
+fn an_application_that_is_added_waits_for_a_restart_and_keys_of_the_others_rotate_meanwhile() {
+    let app = two_brands();
+    wait_until("the service is ready", || app.admin("/readyz").status == 200);
+    let session = sign_in(&app, "brand-a");
+    let brand_b = application("brand-b", B_KEYS);
+    let brand_c = application("brand-c", &B_KEYS.replace("1d", "2e"));
+    change(&app, &brand_b, &format!("{brand_b}{brand_c}"));
+    change(&app, A_KEYS, &format!("{NEW},{A_KEYS}"));
+    wait_until("the new key seals", || {
+        let cookies = sign_in(&app, "brand-a");
+        let start = format!("{AT}=");
+        let sealed = cookies.split("; ").find_map(|pair| pair.strip_prefix(&start)).unwrap();
+        let opened = forgery::sealer(NEW).open_in_any(Purpose::AccessToken, sealed.as_bytes(), forgery::now());
+        opened.is_ok()
+    });
+    assert_eq!(app.metric("bff_reread_refused"), 0);
+    assert!(is_logged_in(&app, "brand-a", &session));
 }

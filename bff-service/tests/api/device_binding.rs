@@ -4,6 +4,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Binding;
 use serde_json::json;
 
+use crate::rotation::{NEW, change};
 use crate::support::app::{AT, AUTH, BOUND, CSRF, ID, KEY, KEYS, Setup, TestApp, wait_until};
 use crate::support::browser::Browser;
 use crate::support::device::{Device, ON, SESSION, begin, bind, is_signed_in};
@@ -229,26 +230,22 @@ fn what_a_thief_of_provisional_cookies_ends_is_ended() {
 
 #[test]
 fn cookie_keys_rotate_twice_under_a_bound_session_and_the_first_key_is_removed() {
-    const THIRD: &str = "5c1f0a9be3d7284655aa93c10fe27b8d6c40195eab3287f6d01c9e8a7b6f5d43";
     let app = TestApp::start_with(Setup {
         server: "reread_seconds = 1",
         ..ON
     });
     let (mut browser, mut device) = bind(&app);
     let keys = KEYS.split(',').map(str::trim).collect::<Vec<_>>();
-    let sealer = sealer(&format!("{THIRD},{KEYS}"));
+    let sealer = sealer(&format!("{NEW},{KEYS}"));
     let opened = |browser: &Browser<'_>, (name, purpose): (&str, Purpose)| {
         let value = browser.cookie(name).as_bytes();
         sealer.open_in_any(purpose, value, now()).unwrap()
     };
-    for ring in [[keys[1], keys[0]], [THIRD, keys[1]]] {
+    let mut ring = KEYS.to_owned();
+    for next in [[keys[1], keys[0]], [NEW, keys[1]]].map(|keys| keys.join(",")) {
         let before = opened(&browser, (BOUND, Purpose::DeviceBinding)).key_id;
-        {
-            let mut file = app.configuration.lock().unwrap();
-            let line = file.lines().find(|line| line.trim().starts_with("ring")).unwrap();
-            let changed = file.replace(line, &format!("ring = '{}'", ring.join(",")));
-            *file = changed;
-        }
+        change(&app, &format!("ring = '{ring}'"), &format!("ring = '{next}'"));
+        ring = next;
         wait_until("the new ring", || {
             device.refresh(&mut browser);
             opened(&browser, (BOUND, Purpose::DeviceBinding)).key_id != before

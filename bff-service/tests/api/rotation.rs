@@ -11,7 +11,7 @@ use crate::support::forgery;
 use crate::support::http::Request;
 use crate::support::log_capture;
 
-const NEW: &str = "5c1f0a9be3d7284655aa93c10fe27b8d6c40195eab3287f6d01c9e8a7b6f5d43";
+pub const NEW: &str = "5c1f0a9be3d7284655aa93c10fe27b8d6c40195eab3287f6d01c9e8a7b6f5d43";
 
 fn start(setup: Setup<'_>) -> TestApp {
     let app = TestApp::start_with(Setup {
@@ -22,7 +22,7 @@ fn start(setup: Setup<'_>) -> TestApp {
     app
 }
 
-fn change(app: &TestApp, find: &str, with: &str) {
+pub fn change(app: &TestApp, find: &str, with: &str) {
     let mut text = app.configuration.lock().unwrap();
     assert!(text.contains(find), "{find}");
     *text = text.replace(find, with);

@@ -41,10 +41,11 @@ pub fn document(application: &Application) -> Value {
             "version": crate::version::VERSION,
             "description": "Signs the users of a single page application in and out, and keeps the tokens in sealed cookies. \
                             In addition to the responses of each operation, if Origin and Fetch Metadata pass the \
-                            checks, the service answers an unknown path with HTTP 404 `not_found`, and an unsupported method with HTTP 405 `method_not_allowed` and \
-                            `Allow`, both with an `Error` body. It answers every CORS preflight at a known path with \
-                            HTTP 204. Pages of the trusted web origins may read every response (CORS), except those \
-                            of the endpoints that the browser itself calls.",
+                            checks, the service answers an unknown path with HTTP 404 `not_found`, and an unsupported \
+                            method with HTTP 405 `method_not_allowed` and `Allow`, both with an `Error` body. It \
+                            answers every CORS preflight at a known path with HTTP 204. Pages of the \
+                            trusted web origins may read every response (CORS), except those of the endpoints that the \
+                            browser itself calls.",
         },
         "servers": servers(application),
         "tags": tags,
