@@ -71,6 +71,22 @@ fn the_audit_lines_of_an_accepted_and_of_a_refused_call_have_its_request_id() {
 }
 
 #[test]
+fn a_request_id_that_could_forge_an_audit_line_is_replaced() {
+    let app = with_token();
+    let forged = [
+        "forged\" event=\"operator_logout",
+        "forged event=refused",
+        &"forged".repeat(11),
+    ];
+    for id in forged {
+        let refused = Request::new("POST", "/end-sessions").header("x-request-id", id);
+        assert_eq!(refused.send(app.admin).status, 401);
+    }
+    assert!(log_capture::lines().iter().any(|line| line.contains("event=refused ")));
+    assert!(!log_capture::lines().iter().any(|line| line.contains("forged")));
+}
+
+#[test]
 fn an_operator_ends_the_sessions_of_one_login() {
     let app = with_token();
     let (mut alice, mut elsewhere) = signed_in_twice(&app);
