@@ -4,7 +4,7 @@
 import { waitUntilAborted } from './abort.js';
 import type { SessionEvent } from './session.js';
 
-/** The messages between tabs. */
+/** The events that one tab sends to the others. */
 export type TabEvent = Exclude<SessionEvent, 'loaded' | 'session_expiring' | 'failed'>;
 
 /** This tab among those of the browser. */

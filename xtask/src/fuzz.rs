@@ -26,7 +26,7 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 pub(crate) struct Flags {
     targets: Vec<String>,
     seconds: u32,
-    minimise: bool,
+    minimize: bool,
 }
 
 impl Flags {
@@ -34,13 +34,13 @@ impl Flags {
         let mut flags = Flags {
             targets: Vec::new(),
             seconds: DEFAULT_SECONDS,
-            minimise: false,
+            minimize: false,
         };
         let all = targets()?;
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match *argument {
-                "--minimise" => flags.minimise = true,
+                "--minimize" => flags.minimize = true,
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
                     flags.seconds =
@@ -49,7 +49,7 @@ impl Flags {
                 target if all.iter().any(|name| name == target) => flags.targets.push(target.to_owned()),
                 other => {
                     return Err(format!(
-                        "invalid argument `{other}` of fuzz: write --seconds N, --minimise, or targets among {}",
+                        "invalid argument `{other}` of fuzz: write --seconds N, --minimize, or targets among {}",
                         all.join(", ")
                     ));
                 }
@@ -65,8 +65,8 @@ impl Flags {
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     build()?;
     for target in &flags.targets {
-        match flags.minimise {
-            true => minimise(target)?,
+        match flags.minimize {
+            true => minimize(target)?,
             false => fuzz(target, flags.seconds)?,
         }
     }
@@ -190,7 +190,7 @@ fn summary(report: &str) -> String {
 }
 
 /// Keeps the fewest inputs with the same coverage.
-fn minimise(target: &str) -> Result<()> {
+fn minimize(target: &str) -> Result<()> {
     let kept = kept(target);
     let fresh = workspace::target().join("fuzz-merge").join(target);
     let _ = std::fs::remove_dir_all(&fresh);

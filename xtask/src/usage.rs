@@ -79,10 +79,10 @@ const COMMANDS: [Command; 18] = [
     },
     Command {
         name: "fuzz",
-        synopsis: "fuzz [TARGET…] [--seconds N] [--minimise]",
+        synopsis: "fuzz [TARGET…] [--seconds N] [--minimize]",
         text: &[
             "fuzzes each TARGET, or all targets, for N seconds each (default: 120);",
-            "--minimise: does not fuzz, and keeps in fuzz/corpus the fewest inputs with the same coverage",
+            "--minimize: does not fuzz, and keeps in fuzz/corpus the fewest inputs with the same coverage",
         ],
     },
     Command {
@@ -143,7 +143,7 @@ const COMMANDS: [Command; 18] = [
     Command {
         name: "deny",
         synopsis: "deny",
-        text: &["checks licences, sources, bans and advisories of the dependencies"],
+        text: &["checks licenses, sources, bans and advisories of the dependencies"],
     },
     Command {
         name: "walk",

@@ -277,7 +277,7 @@ fn parse_page_url(
         value => match endpoint_url::parse(value, settings.demo) {
             Err(what) => what,
             Ok(url) if !trusted.is_trusted(url.origin().ascii_serialization().as_bytes()) => {
-                "not on a trusted web origin: write a page of one of `trusted_web_origins`".to_owned()
+                "not on a trusted web origin: write the URL of a page at one of `trusted_web_origins`".to_owned()
             }
             // The string is unchanged: the authorization server compares it with the registered one.
             Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),

@@ -101,7 +101,7 @@ impl Proxy {
 
 impl ProxyServer {
     fn parse(variable: &'static str, value: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "invalid proxy URL: write http://proxy.example.com:3128, with user:password@ before the host \
+        const FORM: &str = "invalid proxy URL: write a URL such as http://proxy.example.com:3128, with user:password@ before the host \
                             if the proxy requires credentials";
         let url = match value.contains("://") {
             true => Url::parse(value),
@@ -114,7 +114,7 @@ impl ProxyServer {
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(
                 "invalid proxy URL: it has a path, a query or a fragment, and proxy auto-configuration is not supported: \
-                 write http://proxy.example.com:3128",
+                 write a URL such as http://proxy.example.com:3128",
             );
         }
         let host = match url.host() {

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::jose::error::{ClaimError, shown};
 
 impl OAuthClient {
-    /// Checks `iss` of an authorization response (RFC 9207). Another issuer is always invalid. If the metadata or the
+    /// Checks `iss` of an authorization response (RFC 9207, section 2.4). Another issuer is always invalid. If the metadata or the
     /// configuration announces that the authorization server sends `iss`, a missing one is invalid too.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// [`OAuthError::AuthorizationResponse`] for an invalid response; [`OAuthError::Unavailable`] without keys.
-    pub async fn open_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
+    pub async fn verify_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
         let verified = self
             .verify_signature(response, TokenSender::Anybody, &signed_jwt::TYPES)
             .await;

@@ -52,7 +52,7 @@ impl OAuthClient {
                     "the response is not a JSON object: check `authorization_server.userinfo_endpoint` and the metadata",
                 )
             })?,
-            (_, true) => self.open_userinfo(&response.body).await?,
+            (_, true) => self.verify_userinfo(&response.body).await?,
             (false, false) => {
                 return Err(unusable(
                     "the response is neither JSON nor a JWT: check `authorization_server.userinfo_endpoint` and the metadata",
@@ -71,7 +71,7 @@ impl OAuthClient {
 
     /// The claims of a response that is a signed JWT (OpenID Connect Core 1.0, section 5.3.2): for this client, by the
     /// issuer, with one of `authorization_server.id_token_algorithms`.
-    async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
+    async fn verify_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
         let invalid = |error: JwtError| OAuthError::Unavailable(format!("userinfo endpoint: invalid JWT: {error}"));
         let raw = std::str::from_utf8(body).map_err(|_| invalid(JwsError::Malformed.into()))?;
         let verified = self

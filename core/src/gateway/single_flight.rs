@@ -32,7 +32,7 @@ impl FlightId {
 
 /// What a flight has: the token, and after the first of two callouts, what introspection has said.
 #[derive(Clone)]
-pub(crate) struct Cargo {
+pub(crate) struct FlightContent {
     pub(crate) token: Token,
     pub(crate) introspected: Option<Introspected>,
 }
@@ -45,7 +45,7 @@ pub(crate) type Token = Zeroizing<Vec<u8>>;
 
 struct Flight {
     number: u64,
-    cargo: Cargo,
+    content: FlightContent,
     callout: Callout,
     waiters: BTreeSet<StreamId>,
 }
@@ -76,7 +76,7 @@ impl SingleFlight {
         self.last = self.last.wrapping_add(1);
         let flight = Flight {
             number: self.last,
-            cargo: Cargo {
+            content: FlightContent {
                 token: Zeroizing::new(token.to_vec()),
                 introspected: None,
             },
@@ -92,9 +92,9 @@ impl SingleFlight {
     }
 
     /// Returns what a flight has; `None` if it has already ended.
-    pub(crate) fn cargo(&self, id: FlightId) -> Option<Cargo> {
+    pub(crate) fn content(&self, id: FlightId) -> Option<FlightContent> {
         let flight = self.flights.get(&id.key)?;
-        (flight.number == id.number).then(|| flight.cargo.clone())
+        (flight.number == id.number).then(|| flight.content.clone())
     }
 
     /// Continues a flight after introspection with its second callout, which must then be made; `None` if the flight
@@ -115,7 +115,7 @@ impl SingleFlight {
             // arrives.
             return None;
         }
-        flight.cargo.introspected = Some(introspected);
+        flight.content.introspected = Some(introspected);
         self.last = self.last.wrapping_add(1);
         flight.number = self.last;
         is_current.then_some(FlightId {
@@ -135,7 +135,7 @@ impl SingleFlight {
     }
 
     /// Ends a flight. Returns the requests that waited; `None` if it has already ended.
-    pub(crate) fn land(&mut self, id: FlightId) -> Option<Vec<StreamId>> {
+    pub(crate) fn end(&mut self, id: FlightId) -> Option<Vec<StreamId>> {
         self.flights.get(&id.key).filter(|flight| flight.number == id.number)?;
         self.flights
             .remove(&id.key)
@@ -163,7 +163,7 @@ impl SingleFlight {
 
     /// If the flight of a request that waits has lost its callout, makes the request its leader. Returns the flight and what it
     /// has. The callout must then be repeated.
-    pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Cargo)> {
+    pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, FlightContent)> {
         let flight = self.flights.get_mut(key)?;
         if flight.callout != Callout::Lost || !flight.waiters.contains(&stream) {
             return None;
@@ -174,11 +174,11 @@ impl SingleFlight {
             number: flight.number,
             leader: Some(stream),
         };
-        Some((id, flight.cargo.clone()))
+        Some((id, flight.content.clone()))
     }
 
     /// Returns the flights that have lost their callout, and what they have. The callouts must then be repeated.
-    pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = (FlightId, Cargo)> {
+    pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = (FlightId, FlightContent)> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {
                 return None;
@@ -189,7 +189,7 @@ impl SingleFlight {
                 number: flight.number,
                 leader: None,
             };
-            Some((id, flight.cargo.clone()))
+            Some((id, flight.content.clone()))
         })
     }
 

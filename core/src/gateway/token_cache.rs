@@ -58,7 +58,7 @@ impl TokenCache {
 
     /// Ends a flight of this memory with its outcome. Returns the requests that waited. A state that has expired, or that may
     /// not be cached, still replaces the previous one.
-    pub(crate) fn land(
+    pub(crate) fn end(
         &mut self,
         memory: &TokenMemory,
         flight: FlightId,
@@ -67,7 +67,7 @@ impl TokenCache {
     ) -> Vec<StreamId> {
         self.learn(flight.key, outcome, now);
         let active = active(outcome, now).map(|(token, expires_at)| (Arc::clone(token), expires_at));
-        memory.land(flight, active)
+        memory.end(flight, active)
     }
 
     /// Returns what the shared cache is to store of the outcome of a flight.
@@ -129,7 +129,7 @@ mod tests {
             panic!("the token is known");
         };
         let memory = Arc::clone(&cache.memory);
-        cache.land(&memory, flight, &TokenOutcome::Known { state, expires_at }, now);
+        cache.end(&memory, flight, &TokenOutcome::Known { state, expires_at }, now);
     }
 
     fn len(cache: &TokenCache) -> usize {

@@ -11,7 +11,7 @@ use super::attributes::StreamId;
 use super::bounded_lru::BoundedLru;
 use super::cache_key::CacheKey;
 use super::config::PhantomToken;
-use super::single_flight::{Cargo, FlightId, Introspected, SingleFlight};
+use super::single_flight::{FlightContent, FlightId, Introspected, SingleFlight};
 use super::token_info::TokenInfo;
 
 /// The maximum number of parts with a lock of their own in a memory that several threads use.
@@ -137,8 +137,8 @@ impl TokenMemory {
     }
 
     /// Returns what a flight has; `None` if it has already ended.
-    pub(crate) fn cargo(&self, flight: FlightId) -> Option<Cargo> {
-        self.with_shard(&flight.key, |shard| shard.flights.cargo(flight))
+    pub(crate) fn content(&self, flight: FlightId) -> Option<FlightContent> {
+        self.with_shard(&flight.key, |shard| shard.flights.content(flight))
     }
 
     /// Continues a flight after introspection with its second callout, which must then be made; `None` if that is up to
@@ -155,9 +155,9 @@ impl TokenMemory {
     /// Ends a flight, and stores what its response says in place of what was known: `state` is the information about an
     /// active token and when that expires, and `None` if the token is inactive or nothing may be stored. Returns the
     /// requests that waited.
-    pub(crate) fn land(&self, flight: FlightId, state: Option<(Arc<TokenInfo>, u64)>) -> Vec<StreamId> {
+    pub(crate) fn end(&self, flight: FlightId, state: Option<(Arc<TokenInfo>, u64)>) -> Vec<StreamId> {
         self.with_shard(&flight.key, |shard| {
-            let Some(waiters) = shard.flights.land(flight) else {
+            let Some(waiters) = shard.flights.end(flight) else {
                 return Vec::new();
             };
             match state {
@@ -188,12 +188,12 @@ impl TokenMemory {
     }
 
     /// If the flight of a request that waits has lost its callout, makes the request its leader.
-    pub(crate) fn take_over(&self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Cargo)> {
+    pub(crate) fn take_over(&self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, FlightContent)> {
         self.with_shard(key, |shard| shard.flights.take_over(key, stream))
     }
 
     /// Returns the flights that have lost their callout, and what they have. The callouts must then be repeated.
-    pub(crate) fn take_lost(&self) -> Vec<(FlightId, Cargo)> {
+    pub(crate) fn take_lost(&self) -> Vec<(FlightId, FlightContent)> {
         let lost = |shard| self.with(shard, |shard| shard.flights.take_lost().collect::<Vec<_>>());
         self.shards().flat_map(lost).collect()
     }

@@ -13,7 +13,7 @@ use super::error_code::ErrorCode;
 use super::pending_request::Waiting;
 use super::rejection::Rejection;
 use super::shared_cache::Slot;
-use super::single_flight::{Cargo, FlightId, Introspected};
+use super::single_flight::{FlightContent, FlightId, Introspected};
 use super::token_exchange::{self, Subject};
 use super::token_memory::{Joined, TokenMemory};
 use super::token_state::{InactiveReason, TokenOutcome, TokenState};
@@ -26,8 +26,8 @@ use crate::request::trace_context::TraceHeader;
 const MARGIN: Duration = Duration::from_millis(400);
 
 impl Gateway {
-    /// Returns where the shared data of the host may have the information about the token of a request that waits. Pass their
-    /// values to [`Gateway::on_shared_value`] before [`Gateway::call_out`].
+    /// Returns the two slots of the host's shared data that may have the information about the token of a request that waits.
+    /// Pass the values of the slots to [`Gateway::on_shared_value`] before [`Gateway::call_out`].
     pub fn shared_slots(&self, stream: StreamId) -> Option<[Slot; 2]> {
         let shared = self.cache.as_ref()?.shared.as_ref()?;
         Some(shared.slots(&self.waiting.get(&stream)?.key))
@@ -60,11 +60,11 @@ impl Gateway {
         let token = std::mem::take(&mut waiting.token);
         match waiting.memory.join(&waiting.key, &token, stream, now) {
             Joined::Leads(flight) => {
-                let cargo = Cargo {
+                let content = FlightContent {
                     token,
                     introspected: None,
                 };
-                Some(next_callout(stage, flight, &cargo, waiting.trace.clone()))
+                Some(next_callout(stage, flight, &content, waiting.trace.clone()))
             }
             Joined::Waits => {
                 self.counters.add(Counter::Joined);
@@ -88,26 +88,25 @@ impl Gateway {
         let memories = std::iter::once(&cache.memory).chain(waiting.map(|waiting| &waiting.memory));
         let found = memories
             .into_iter()
-            .find_map(|memory| Some((Arc::clone(memory), memory.cargo(flight)?)));
-        let Some((memory, cargo)) = found else {
+            .find_map(|memory| Some((Arc::clone(memory), memory.content(flight)?)));
+        let Some((memory, content)) = found else {
             return Vec::new();
         };
-        let (step, mut outcome) = match next_step(stage, &cargo) {
+        let (step, mut outcome) = match next_step(stage, &content) {
             NextStep::Introspection(_) => {
-                let outcome = introspection::classify(stage, &cargo.token, response, now);
+                let outcome = introspection::classify(stage, &content.token, response, now);
                 (Step::Introspection, outcome)
             }
             NextStep::Exchange(exchange) => {
-                let introspected = cargo.introspected.as_ref();
+                let introspected = content.introspected.as_ref();
                 let subject = Subject {
-                    token: &cargo.token,
+                    token: &content.token,
                     introspected: introspected.map(|(info, until)| (&**info, *until)),
                 };
                 let outcome = token_exchange::classify(stage, exchange, subject, response, now);
                 (Step::Exchange, outcome)
             }
         };
-        // Counts what is wrong with the response.
         match &outcome {
             TokenOutcome::Known {
                 state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds, .. }),
@@ -139,7 +138,7 @@ impl Gateway {
             match token_exchange::check_subject(exchange, info) {
                 Ok(()) => {
                     let introspected = (Arc::clone(info), *expires_at);
-                    return self.exchange(&memory, flight, cargo, introspected);
+                    return self.exchange(&memory, flight, content, introspected);
                 }
                 Err(reason) => outcome = TokenOutcome::inactive(stage, reason, now),
             }
@@ -152,7 +151,7 @@ impl Gateway {
         &mut self,
         memory: &Arc<TokenMemory>,
         flight: FlightId,
-        cargo: Cargo,
+        content: FlightContent,
         introspected: Introspected,
     ) -> Vec<Effect> {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
@@ -169,11 +168,11 @@ impl Gateway {
         };
         let leader = flight.leader().and_then(|stream| self.waiting.get(&stream));
         let trace = leader.map(|waiting| waiting.trace.clone()).unwrap_or_default();
-        let cargo = Cargo {
+        let content = FlightContent {
             introspected: Some(introspected),
-            ..cargo
+            ..content
         };
-        vec![next_callout(stage, flight, &cargo, trace)]
+        vec![next_callout(stage, flight, &content, trace)]
     }
 
     /// Ends a flight with its outcome.
@@ -182,7 +181,7 @@ impl Gateway {
             return Vec::new();
         };
         let entry = cache.shared_entry(flight, &outcome, now);
-        let waiters = cache.land(memory, flight, &outcome, now);
+        let waiters = cache.end(memory, flight, &outcome, now);
         let outcome = Arc::new(outcome);
         let share = |stream| {
             let outcome = Arc::clone(&outcome);
@@ -279,17 +278,17 @@ impl Gateway {
         let Some(waiting) = self.waiting.get_mut(&stream) else {
             return Vec::new();
         };
-        let Some((flight, cargo)) = waiting.memory.take_over(&waiting.key, stream) else {
+        let Some((flight, content)) = waiting.memory.take_over(&waiting.key, stream) else {
             return Vec::new();
         };
         if Arc::ptr_eq(&waiting.memory, &cache.memory) {
-            return vec![next_callout(stage, flight, &cargo, waiting.trace.clone())];
+            return vec![next_callout(stage, flight, &content, waiting.trace.clone())];
         }
         // The client secret was replaced. What the new one obtains is not for requests that wait with the previous one.
         let next = waiting.memory.leave(&waiting.key, stream);
         waiting.memory = Arc::clone(&cache.memory);
-        waiting.key = cache.key(&cargo.token);
-        waiting.token = cargo.token;
+        waiting.key = cache.key(&content.token);
+        waiting.token = content.token;
         let effects = next.map(|stream| Effect::Run(Command::TakeOver { stream }));
         effects.into_iter().chain(self.join(stream, now)).collect()
     }
@@ -300,7 +299,7 @@ impl Gateway {
             return Vec::new();
         };
         let lost = cache.memory.take_lost().into_iter();
-        lost.map(|(flight, cargo)| next_callout(stage, flight, &cargo, Vec::new()))
+        lost.map(|(flight, content)| next_callout(stage, flight, &content, Vec::new()))
             .collect()
     }
 }
@@ -311,11 +310,11 @@ enum NextStep<'a> {
     Exchange(&'a TokenExchange),
 }
 
-fn next_step<'a>(stage: &'a PhantomToken, cargo: &Cargo) -> NextStep<'a> {
+fn next_step<'a>(stage: &'a PhantomToken, content: &FlightContent) -> NextStep<'a> {
     match &stage.steps {
         Steps::Introspect(endpoint) => NextStep::Introspection(endpoint),
         Steps::Exchange(exchange) => NextStep::Exchange(exchange),
-        Steps::Both(endpoint, exchange) => match cargo.introspected {
+        Steps::Both(endpoint, exchange) => match content.introspected {
             None => NextStep::Introspection(endpoint),
             Some(_) => NextStep::Exchange(exchange),
         },
@@ -324,10 +323,10 @@ fn next_step<'a>(stage: &'a PhantomToken, cargo: &Cargo) -> NextStep<'a> {
 
 /// Makes the effect that begins the next callout of a flight. `trace`: the trace context of the request on whose behalf
 /// the callout is made, as headers.
-fn next_callout(stage: &PhantomToken, flight: FlightId, cargo: &Cargo, trace: Vec<TraceHeader>) -> Effect {
-    let request = match next_step(stage, cargo) {
-        NextStep::Introspection(endpoint) => introspection::request(stage, endpoint, &cargo.token, trace),
-        NextStep::Exchange(exchange) => token_exchange::request(stage, exchange, &cargo.token, trace),
+fn next_callout(stage: &PhantomToken, flight: FlightId, content: &FlightContent, trace: Vec<TraceHeader>) -> Effect {
+    let request = match next_step(stage, content) {
+        NextStep::Introspection(endpoint) => introspection::request(stage, endpoint, &content.token, trace),
+        NextStep::Exchange(exchange) => token_exchange::request(stage, exchange, &content.token, trace),
     };
     Effect::Run(Command::CallOut { flight, request })
 }

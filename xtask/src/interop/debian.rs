@@ -19,7 +19,7 @@ const HINT: &str = "check that apt-get reaches its mirror, and that this is Debi
 /// Downloads packages of this machine's release into `archives`, with those of their dependencies that are not installed.
 pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
     create_all(&[archives.join("partial")])?;
-    let step = format!("apt-get: downloading {} and their dependencies", packages.join(", "));
+    let step = format!("downloading {} and their dependencies with apt-get", packages.join(", "));
     let mut download = apt_get(&[option("Dir::Cache::archives", archives)])?;
     download
         .args(["install", "-y", "--no-install-recommends", "--download-only"])
@@ -27,7 +27,7 @@ pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
         // It lists every package.
         .stdout(std::process::Stdio::null());
     if command::run(&step, &mut download, HINT).is_err() {
-        command::run("apt-get: updating the package lists", apt_get(&[])?.arg("update"), HINT)?;
+        command::run("updating the package lists of apt-get", apt_get(&[])?.arg("update"), HINT)?;
         command::run(&step, &mut download, HINT)?;
     }
     Ok(())
@@ -46,10 +46,10 @@ pub(super) fn download_from(release: &str, packages: &[&str], archives: &Path) -
         option("Dir::State::lists", &state.join("lists")),
         option("Dir::Cache", &state.join("cache")),
     ];
-    let step = format!("apt-get: updating the package lists of Debian's {release}");
+    let step = format!("updating the package lists of Debian's {release}");
     command::run(&step, apt_get(&options)?.arg("update"), HINT)?;
     command::run(
-        &format!("apt-get: downloading {} of {release}", packages.join(", ")),
+        &format!("downloading {} of {release} with apt-get", packages.join(", ")),
         apt_get(&options)?.arg("download").args(packages).current_dir(archives),
         HINT,
     )

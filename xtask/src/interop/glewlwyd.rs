@@ -102,7 +102,7 @@ fn without_dots(path: &Path) -> PathBuf {
 
 fn unzip(path: &Path) -> Result<String> {
     command::read_output(Command::new("gzip").arg("-dc").arg(path))
-        .ok_or_else(|| format!("unpacking {} failed: check that gzip is installed", path.display()))
+        .ok_or_else(|| format!("unpacking {} failed: gzip is missing, or the file is damaged: install gzip, or remove the file and try again", path.display()))
 }
 
 fn create_database(sql: &Path, database: &Path) -> Result<()> {

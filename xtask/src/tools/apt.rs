@@ -60,10 +60,10 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
         command.args(["-qq", "download", package]).current_dir(folder);
         command
     };
-    let step = format!("apt-get: downloading {package}");
+    let step = format!("downloading {package} with apt-get");
     if command::run(&step, &mut download(), &hint).is_err() {
         command::run(
-            "apt-get: updating the package lists",
+            "updating the package lists of apt-get",
             Command::new("apt-get").args(["-qq", "update"]),
             &hint,
         )?;
@@ -96,11 +96,11 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         command
     };
     // Old lists may suffice: the installation shows whether they do.
-    if let Err(message) = command::run("apt-get: updating the package lists", apt_get().arg("update"), &hint) {
+    if let Err(message) = command::run("updating the package lists of apt-get", apt_get().arg("update"), &hint) {
         command::warn(&message);
     }
     command::run(
-        &format!("apt-get: installing system packages: {names}"),
+        &format!("installing system packages with apt-get: {names}"),
         apt_get()
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages)

@@ -45,7 +45,7 @@ impl Node {
             return Ok(());
         }
         command::run(
-            &format!("npm: installing the dependencies of {}", folder.display()),
+            &format!("installing the dependencies of {} with npm", folder.display()),
             Command::new(&self.npm)
                 .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
                 .current_dir(folder),

@@ -24,7 +24,7 @@ pub(super) fn add(target: &str) -> Result<bool> {
         return Ok(false);
     }
     command::run(
-        &format!("rustup: adding the target {target}"),
+        &format!("adding the target {target} with rustup"),
         Command::new("rustup")
             .args(["target", "add", target])
             .current_dir(workspace::root()),

@@ -87,7 +87,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
     let mut logins = pending_logins(call, by)?;
     let response = match response {
         PageUrl::Response(response) => response,
-        PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
+        PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.verify_response(&jwt).await?)?,
         PageUrl::Ordinary(_) => return Err(ApiError::invalid("missing authorization response")),
     };
     // Nothing in the URL is trusted before the state matches: anybody can create a link with an error in it.

@@ -42,7 +42,7 @@ pub(crate) fn error_response(
         ),
         // Some authorization servers answer an unknown audience with this code, too.
         (400, Some("invalid_client")) => Unusable(
-            "token exchange failed: HTTP 400 invalid_client: check audience of token_exchange, client_id, client_secret and client_authentication",
+            "token exchange failed: HTTP 400 invalid_client: check `audience` of token_exchange, client_id, client_secret and client_authentication",
         ),
         (401, _) => Unusable(rejected_client(stage, Step::Exchange, status)),
         // Envoy responds with HTTP 504 if the callout times out. From the authorization server it means the same.

@@ -37,7 +37,7 @@ struct Request {
     /// How it may end before its decision.
     may: &'static [Step],
     callout: Option<FlightId>,
-    lands: Option<FlightId>,
+    ends: Option<FlightId>,
     tells: Option<StreamId>,
     must_take_over: bool,
     has_outcome: bool,
@@ -55,7 +55,7 @@ impl World {
             state: State::New,
             may,
             callout: None,
-            lands: None,
+            ends: None,
             tells: None,
             must_take_over: false,
             has_outcome: false,
@@ -77,7 +77,7 @@ impl World {
                 may(Step::Tell);
                 continue;
             }
-            if request.lands.is_some() {
+            if request.ends.is_some() {
                 may(Step::Land);
                 continue;
             }
@@ -125,19 +125,19 @@ impl World {
             }
             Step::TakeOver => {
                 request.must_take_over = false;
-                if let Some((flight, cargo)) = memory.take_over(&KEY, stream) {
-                    assert_eq!(*cargo.token, b"token");
+                if let Some((flight, content)) = memory.take_over(&KEY, stream) {
+                    assert_eq!(*content.token, b"token");
                     assert_eq!(request.callout.replace(flight), None, "a second callout");
                 }
             }
             Step::Respond => {
                 let flight = request.callout.take().unwrap();
-                request.lands = memory.cargo(flight).map(|_| flight);
+                request.ends = memory.content(flight).map(|_| flight);
             }
             Step::Land => {
-                let flight = request.lands.take().unwrap();
+                let flight = request.ends.take().unwrap();
                 let known = self.is_active.then(|| (Arc::default(), 100));
-                for waiter in memory.land(flight, known) {
+                for waiter in memory.end(flight, known) {
                     let waiter = usize::try_from(waiter).unwrap();
                     match waiter == index {
                         true => self.requests[index].state = State::Ended,
