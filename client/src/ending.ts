@@ -53,7 +53,7 @@ export class Ending {
     this.#idleMs = Infinity;
   }
 
-  /** When the session ends, in milliseconds since 1970. `undefined`: it is not about to. */
+  /** When the session ends, in milliseconds since 1970, if that is soon. To be read right after a response. */
   get at(): number | undefined {
     return this.#leftMs <= this.#nearMs ? Date.now() + this.#leftMs : undefined;
   }

@@ -79,7 +79,8 @@ impl Configuration {
         let metrics = Arc::new(Metrics::define(envoy, keys));
         let ticks = match mode {
             Mode::Serve(_) => Some(
-                Ticks::start(envoy.wake()).ok_or("starting the thread for ticks failed: raise the limit on threads")?,
+                Ticks::start(envoy.wake())
+                    .map_err(|error| format!("starting a thread failed: {error}: raise the limit on threads or memory"))?,
             ),
             Mode::Validate => None,
         };

@@ -11,8 +11,8 @@ const TICK: Duration = Duration::from_millis(500);
 
 static CONFIGURATIONS: Mutex<Vec<(u64, Arc<dyn Wake>)>> = Mutex::new(Vec::new());
 static LAST: AtomicU64 = AtomicU64::new(0);
-/// Whether the thread could be started. It runs as long as the process: the library is never unloaded.
-static THREAD: OnceLock<bool> = OnceLock::new();
+/// Whether the thread could be started, or the error. It runs as long as the process: the library is never unloaded.
+static THREAD: OnceLock<Result<(), String>> = OnceLock::new();
 
 /// Ticks of a configuration, until it is dropped.
 pub(crate) struct Ticks(u64);
@@ -22,19 +22,20 @@ fn configurations() -> MutexGuard<'static, Vec<(u64, Arc<dyn Wake>)>> {
 }
 
 impl Ticks {
-    /// Begins to tick, at once and then twice a second. `None` if the thread cannot be started.
-    pub(crate) fn start(wake: Arc<dyn Wake>) -> Option<Ticks> {
-        let started = THREAD.get_or_init(|| {
+    /// Begins to tick, at once and then twice a second.
+    ///
+    /// # Errors
+    /// The thread cannot be started: the operating system's error.
+    pub(crate) fn start(wake: Arc<dyn Wake>) -> Result<Ticks, &'static str> {
+        let thread = THREAD.get_or_init(|| {
             let thread = std::thread::Builder::new().name("bff-ticks".to_owned());
-            thread.spawn(run).is_ok()
+            thread.spawn(run).map(drop).map_err(|error| error.to_string())
         });
-        if !started {
-            return None;
-        }
+        thread.as_ref().map_err(String::as_str)?;
         wake.wake();
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         configurations().push((number, wake));
-        Some(Ticks(number))
+        Ok(Ticks(number))
     }
 }
 

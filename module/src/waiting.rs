@@ -1,4 +1,5 @@
-//! The requests of all configurations and workers that are paused or may be ended, and what others have for them.
+//! The requests of all configurations and workers that are paused or may be ended, and the tasks that other requests and threads have
+//! given them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

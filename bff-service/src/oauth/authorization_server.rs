@@ -1,6 +1,7 @@
 //! The metadata and the JWKS of the authorization server, shared by all workers.
 //!
-//! Both are fetched in the background, at startup and again periodically. The service starts without them, and a request
+//! Both are fetched in the background, at startup and again periodically; without discovery only the JWKS, since the metadata
+//! are those of the configuration. The service starts without them, and a request
 //! that needs them fetches them, so the service needs no restart after the authorization server has started. While
 //! fetching fails, the previous documents stay in use.
 

@@ -75,7 +75,7 @@ impl RequestSession {
         let first = access_tokens.opened.first().or(csrf.opened.first());
         let began_at = first.map_or(0, |opened| opened.began_at);
         if let Some(id) = session.id()
-            && cookies.ended().contains(&id, began_at)
+            && cookies.ended().has_ended(&id, began_at)
         {
             return Err(NoSession::Ended);
         }

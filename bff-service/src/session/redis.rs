@@ -44,13 +44,9 @@ impl Redis {
     /// # Errors
     /// `url` is invalid. The string has the form of a configuration error, and does not contain the URL.
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
-        let unusable = |error: RedisError| {
-            // The error's own message may quote the URL, which may contain a password.
-            format!(
-                "redis.url: invalid URL ({:?}): write redis://HOST:PORT, or rediss://HOST:PORT for TLS",
-                error.kind()
-            )
-        };
+        // The error's own message may quote the URL, which may contain a password.
+        let unusable =
+            |_: RedisError| "redis.url: invalid URL: write redis://HOST:PORT, or rediss://HOST:PORT for TLS".to_owned();
         // All requests share one connection, so a command is often sent before the response to another.
         let tcp = TcpSettings::default().set_nodelay(true);
         let info = url.into_connection_info().map_err(unusable)?.set_tcp_settings(tcp);

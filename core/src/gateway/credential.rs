@@ -37,7 +37,7 @@ pub(crate) fn of_request(
     };
     let has_ended = |cookie: &CachedCookie| {
         let session = cookie.cookie.session();
-        session.is_some_and(|(session, began_at)| ended.contains(&session, began_at))
+        session.is_some_and(|(session, began_at)| ended.has_ended(&session, began_at))
     };
     if cookie.as_ref().is_some_and(has_ended) {
         return Err(Rejection::unauthorized("the session has ended"));

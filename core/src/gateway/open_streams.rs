@@ -151,7 +151,7 @@ impl OpenStreams {
             {
                 stream.ends_at = expires_at.saturating_add(GRACE_SECONDS);
             }
-            let is_over = |(session, began_at): &(SessionId, u64)| list.contains(session, *began_at);
+            let is_over = |(session, began_at): &(SessionId, u64)| list.has_ended(session, *began_at);
             if stream.ends_at <= now || stream.session.as_ref().is_some_and(is_over) {
                 stream.has_ended = true;
                 self.ended.push_back(*id);
@@ -166,7 +166,7 @@ impl OpenStreams {
 
     /// Returns streams that have ended and are still open, up to this number. Later calls return a stream again until
     /// it is closed, since the host may not have been able to reset it yet.
-    pub(crate) fn still_open(&mut self, most: usize) -> Vec<StreamId> {
+    pub(crate) fn ended_and_still_open(&mut self, most: usize) -> Vec<StreamId> {
         let mut open = Vec::new();
         for _ in 0..self.ended.len() {
             if open.len() == most {
@@ -183,7 +183,7 @@ impl OpenStreams {
 
     /// Returns the sessions whose streams would end now, with the slots of the shared data that may have a newer access
     /// token.
-    pub(crate) fn doubtful(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
+    pub(crate) fn doubtful_sessions(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
         let Some(shared) = self.shared.as_ref().filter(|_| self.next_end <= now) else {
             return Vec::new();
         };

@@ -18,7 +18,7 @@ impl Gateway {
     /// newer access token of theirs. Pass the values of the slots to [`Gateway::on_shared_newest_token`] before
     /// [`Gateway::ended_streams`].
     pub fn doubtful_sessions(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
-        self.streams.doubtful(now)
+        self.streams.doubtful_sessions(now)
     }
 
     /// Handles a value of the host's shared data for such a session.
@@ -32,7 +32,7 @@ impl Gateway {
         for _ in 0..self.streams.find_ended(self.ended.list(), now) {
             self.counters.add(Counter::StreamEnded);
         }
-        self.streams.still_open(most)
+        self.streams.ended_and_still_open(most)
     }
 
     /// Returns the number of forwarded requests that may still be ended.

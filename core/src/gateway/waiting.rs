@@ -205,7 +205,7 @@ impl Gateway {
     /// Decides on a request that waits here, at the time `now`, in seconds since 1970; `None` if it does not wait.
     pub(super) fn decide(&mut self, stream: StreamId, outcome: &TokenOutcome, now: u64) -> Option<Effect> {
         let waiting = self.waiting.remove(&stream)?;
-        let has_ended = |(session, began_at): &(SessionId, u64)| self.ended.list().contains(session, *began_at);
+        let has_ended = |(session, began_at): &(SessionId, u64)| self.ended.list().has_ended(session, *began_at);
         let decision = if waiting.session.as_ref().is_some_and(has_ended) {
             // The session ended while the request waited.
             Decision::Reject(Rejection::unauthorized("the session has ended"))

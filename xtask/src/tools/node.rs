@@ -10,7 +10,7 @@ use crate::result::Result;
 use crate::stamp::Stamp;
 
 /// The oldest supported version, as in `client/package.json`.
-const LEAST_VERSION: (u32, u32) = (20, 19);
+const SUPPORTED: [(u32, u32); 3] = [(20, 19), (22, 13), (23, 5)];
 
 /// The programs of Node.js.
 pub(crate) struct Node {
@@ -21,16 +21,13 @@ pub(crate) struct Node {
 impl Node {
     /// Finds node and npm on PATH.
     pub(crate) fn find() -> Result<Node> {
-        let hint = format!(
-            "install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and check that \
-             node and npm are on PATH",
-            LEAST_VERSION.0, LEAST_VERSION.1
-        );
+        let hint = "install Node.js with npm, version 24, or 22.13 or a later 22, or 20.19 or a later 20 (https://nodejs.org, nvm, \
+                    or your system's packages), and check that node and npm are on PATH";
         let node = command::find("node").ok_or_else(|| format!("missing node: {hint}"))?;
         let npm = command::find("npm").ok_or_else(|| format!("missing npm: {hint}"))?;
         let version = command::read_output(Command::new(&node).arg("--version")).unwrap_or_default();
         match parse_version(&version) {
-            Some(found) if found >= LEAST_VERSION => Ok(Node { node, npm }),
+            Some(found) if is_supported(found) => Ok(Node { node, npm }),
             _ => Err(format!("unsupported version `{version}` of {}: {hint}", node.display())),
         }
     }
@@ -55,6 +52,12 @@ impl Node {
     }
 }
 
+/// Whether the packages support a version: those after the last one in the list too.
+fn is_supported((major, minor): (u32, u32)) -> bool {
+    let is_later = SUPPORTED.iter().all(|(supported, _)| major > *supported);
+    is_later || SUPPORTED.iter().any(|(supported, least)| major == *supported && minor >= *least)
+}
+
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.strip_prefix('v')?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -66,9 +69,13 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(parse_version("v20.19.0") >= Some(LEAST_VERSION));
-        assert!(parse_version("v100.1.0") >= Some(LEAST_VERSION));
-        assert!(parse_version("v20.9.0") < Some(LEAST_VERSION));
-        assert_eq!(parse_version("bad"), None);
+        let supported = |text| parse_version(text).map(is_supported);
+        for version in ["v20.19.0", "v22.13.1", "v23.5.0", "v24.0.0", "v100.1.0"] {
+            assert_eq!(supported(version), Some(true), "{version}");
+        }
+        for version in ["v18.20.0", "v20.9.0", "v21.7.3", "v22.12.0", "v23.4.0"] {
+            assert_eq!(supported(version), Some(false), "{version}");
+        }
+        assert_eq!(supported("bad"), None);
     }
 }

@@ -81,7 +81,7 @@ async fn register(call: &Call<'_>) -> Result<Success, ApiError> {
     require(settings, Purpose::RefreshToken, &session.refresh_token)?;
     require(settings, Purpose::Csrf, &session.csrf)?;
     let access_token = text(require(settings, Purpose::AccessToken, &session.access_token)?);
-    let access_token = access_token.ok_or_else(|| refused("the access token is not UTF-8"))?;
+    let access_token = access_token.ok_or_else(|| refused("the access token is not valid UTF-8"))?;
     // A binding decision that may be lost is not made again: somebody else's key may be registered already.
     let known = application.binding_decisions.of(&id, session.began_at, call.now).await;
     if let Err(failure) = accept(call, id, known.map_err(undecided)?, &key).await {

@@ -146,7 +146,7 @@ impl LoginExchange {
         tokens
             .begun
             .as_ref()
-            .is_none_or(|begun| ended.contains(&begun.session.id, begun.session.started_at))
+            .is_none_or(|begun| ended.has_ended(&begun.session.id, begun.session.started_at))
     }
 
     async fn lead(&self, client: &Rc<OAuthClient>) -> Exchanged {

@@ -165,7 +165,7 @@ impl RefreshExchange {
 
     /// Whether the session was ended in the meantime.
     fn is_ended(&self) -> bool {
-        self.application.ended.contains(&self.session, self.began_at)
+        self.application.ended.has_ended(&self.session, self.began_at)
     }
 
     /// Returns the result after publication. A logout first ends the session and then looks for newer tokens. A refresh

@@ -122,12 +122,12 @@ impl List {
     pub fn begin(&self, session: &SessionId, now: u64, seen: u64) -> Option<u64> {
         let mut state = self.write();
         let began_at = state.ended.begin(session, now, seen);
-        (!state.ended.contains(session, began_at)).then_some(began_at)
+        (!state.ended.has_ended(session, began_at)).then_some(began_at)
     }
 
     /// Whether this session, begun at `began_at` (seconds since 1970), has ended.
-    pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
-        self.read().ended.contains(session, began_at)
+    pub fn has_ended(&self, session: &SessionId, began_at: u64) -> bool {
+        self.read().ended.has_ended(session, began_at)
     }
 
     /// The number of entries.

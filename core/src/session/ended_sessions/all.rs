@@ -59,24 +59,24 @@ mod tests {
     #[test]
     fn all_sessions_that_began_before_a_time_have_ended_and_later_ones_live() {
         let mut list = EndedSessions::new(10, SKEW_SECONDS);
-        assert!(!list.contains(&session(1), 0) && list.all_ended().is_none());
+        assert!(!list.has_ended(&session(1), 0) && list.all_ended().is_none());
         let ended = list.end_all(1000, 5000);
         assert_eq!(
             (ended.before, ended.ended_at, list.len()),
             (1000 + SKEW_SECONDS + 1, 5000, 1)
         );
         for (began_at, is_ended) in [(0, true), (999, true), (1010, true), (1011, false), (5000, false)] {
-            assert_eq!(list.contains(&session(1), began_at), is_ended, "{began_at}");
+            assert_eq!(list.has_ended(&session(1), began_at), is_ended, "{began_at}");
         }
         assert!(
-            list.contains(&SessionId::NONE, 0),
+            list.has_ended(&SessionId::NONE, 0),
             "also sessions without an id, whose start is unknown"
         );
         // An earlier time changes nothing, and a list that hears of it later has the same.
         assert_eq!(list.end_all(500, 5001).before, ended.before);
         let mut other = EndedSessions::new(10, SKEW_SECONDS);
         other.merge(&list);
-        assert!(other.contains(&session(1), 1010) && !other.contains(&session(1), 1011));
+        assert!(other.has_ended(&session(1), 1010) && !other.has_ended(&session(1), 1011));
     }
 
     #[test]
@@ -88,16 +88,16 @@ mod tests {
             list.end_all(100, 100);
             let again = session(number);
             let began_at = list.begin(&again, 100, list.changes());
-            assert!(!list.contains(&again, began_at), "{number}");
+            assert!(!list.has_ended(&again, began_at), "{number}");
             let mut other = list.clone();
             other.end(user, 100);
-            assert!(other.contains(&again, began_at), "{number}");
+            assert!(other.has_ended(&again, began_at), "{number}");
             let began_at = other.begin(&again, 100, other.changes());
-            assert!(!other.contains(&again, began_at), "{number}");
+            assert!(!other.has_ended(&again, began_at), "{number}");
             other.end_all(100, 100);
-            assert!(other.contains(&again, began_at), "{number}");
+            assert!(other.has_ended(&again, began_at), "{number}");
             list.end_all(100, 100);
-            assert!(list.contains(&again, began_at - 1), "{number}");
+            assert!(list.has_ended(&again, began_at - 1), "{number}");
         }
     }
 
@@ -110,7 +110,7 @@ mod tests {
         list.end_all(100, 100);
         let other = SessionId::new([9; 16], SubjectHash::of("i", "bob"), SubjectHash::NONE);
         let began_at = list.begin(&other, 100, list.changes());
-        assert!(!list.contains(&other, began_at));
+        assert!(!list.has_ended(&other, began_at));
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         let seen = list.changes();
         list.end_all(100, 100);
         let began_at = list.begin(&session(1), 100, seen);
-        assert!(list.contains(&session(1), began_at));
+        assert!(list.has_ended(&session(1), began_at));
     }
 
     #[test]
@@ -130,8 +130,8 @@ mod tests {
             list.end(Ended::Session([number; 16]), 6000);
         }
         list.forget_before(5000);
-        assert!(list.contains(&session(200), 99));
+        assert!(list.has_ended(&session(200), 99));
         list.forget_before(5001);
-        assert!(!list.contains(&session(200), 99));
+        assert!(!list.has_ended(&session(200), 99));
     }
 }

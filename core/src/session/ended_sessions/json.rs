@@ -173,7 +173,7 @@ mod tests {
                         || *text == Ended::Login(login).to_text()
                         || (*text == Ended::User(user).to_text() && began_at <= *at)
                 });
-                assert!(refused || !list.contains(&session, began_at), "{ended:?} {began_at}");
+                assert!(refused || !list.has_ended(&session, began_at), "{ended:?} {began_at}");
             }
         }
     }

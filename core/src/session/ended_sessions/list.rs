@@ -154,7 +154,7 @@ impl EndedSessions {
             .saturating_add(MAX_AHEAD_SECONDS)
     }
 
-    /// Drops the entries that end no session that began at `time` or later, and what ended all sessions before `time`.
+    /// Drops the entries that end no session that began at `time` or later, and the end of all sessions if that was before `time`.
     pub fn forget_before(&mut self, time: u64) {
         while self.order.first().is_some_and(|(until, _)| *until < time) {
             self.forget_first();
@@ -174,7 +174,7 @@ impl EndedSessions {
 
     /// Whether this session, which began at `began_at` (seconds since 1970), has ended. A user who was signed out may
     /// sign in again. An ended session stays ended.
-    pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
+    pub fn has_ended(&self, session: &SessionId, began_at: u64) -> bool {
         if began_at < self.all.before {
             return true;
         }
@@ -231,8 +231,8 @@ mod tests {
         for ended in [Ended::Session([1; 16]), Ended::Login(login), Ended::User(user)] {
             let mut list = list(10);
             assert_eq!(list.end(ended, 100), Some(110));
-            assert!(list.contains(&session(1, "alice", "sid"), 100), "{ended:?}");
-            assert!(!list.contains(&session(2, "bob", "other"), 100), "{ended:?}");
+            assert!(list.has_ended(&session(1, "alice", "sid"), 100), "{ended:?}");
+            assert!(!list.has_ended(&session(2, "bob", "other"), 100), "{ended:?}");
         }
     }
 
@@ -243,11 +243,11 @@ mod tests {
             let mut list = list(10);
             list.end(ended, 100);
             assert!(
-                list.contains(&session(1, "alice", "sid"), 100 + SKEW_SECONDS),
+                list.has_ended(&session(1, "alice", "sid"), 100 + SKEW_SECONDS),
                 "{ended:?}"
             );
             assert!(
-                !list.contains(&session(1, "alice", "sid"), 101 + SKEW_SECONDS),
+                !list.has_ended(&session(1, "alice", "sid"), 101 + SKEW_SECONDS),
                 "{ended:?}"
             );
         }
@@ -263,7 +263,7 @@ mod tests {
                 list.end(ended, 100);
                 let again = session(number, "alice", "sid");
                 let began_at = list.begin(&again, 100, list.changes());
-                assert!(!list.contains(&again, began_at), "{ended:?}");
+                assert!(!list.has_ended(&again, began_at), "{ended:?}");
                 // A logout by the other of its names.
                 let mut other = list.clone();
                 other.end(
@@ -274,9 +274,9 @@ mod tests {
                     },
                     100,
                 );
-                assert!(other.contains(&again, began_at), "{ended:?}");
+                assert!(other.has_ended(&again, began_at), "{ended:?}");
                 list.end(ended, 100);
-                assert!(list.contains(&again, began_at), "{ended:?}");
+                assert!(list.has_ended(&again, began_at), "{ended:?}");
             }
         }
     }
@@ -288,7 +288,7 @@ mod tests {
         let late = session(1, "alice", "sid");
         list.end(Ended::Login(late.parts().2), 100);
         let began_at = list.begin(&late, 100, seen);
-        assert!(list.contains(&late, began_at));
+        assert!(list.has_ended(&late, began_at));
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         // Whoever signs in then has a session that has ended, rather than one that no logout reaches.
         let again = session(2, "", "sid");
         let began_at = list.begin(&again, 100, list.changes());
-        assert!(list.contains(&again, began_at));
+        assert!(list.has_ended(&again, began_at));
         assert_eq!(list.begin(&again, until + 1, list.changes()), until + 1);
     }
 
@@ -311,7 +311,7 @@ mod tests {
     fn a_session_does_not_come_back() {
         let mut list = list(10);
         list.end(Ended::Session([1; 16]), 100);
-        assert!(list.contains(&session(1, "alice", "sid"), 1_000_000));
+        assert!(list.has_ended(&session(1, "alice", "sid"), 1_000_000));
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod tests {
             assert_eq!((list.end(name, 100), list.learn(name, 100)), (None, false), "{name:?}");
         }
         list.end(Ended::Session([2; 16]), 100);
-        assert!(!list.contains(&nameless, 0));
+        assert!(!list.has_ended(&nameless, 0));
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
             list.end(Ended::Session([number; 16]), u64::from(number));
         }
         assert_eq!(list.len(), 2);
-        assert!(!list.contains(&session(1, "", ""), 0) && list.contains(&session(3, "", ""), 0));
+        assert!(!list.has_ended(&session(1, "", ""), 0) && list.has_ended(&session(3, "", ""), 0));
         // An entry older than all entries of a full list changes nothing.
         let changes = list.changes();
         assert!(!list.learn(Ended::Session([1; 16]), 1) && list.changes() == changes);
@@ -361,7 +361,7 @@ mod tests {
                 list.end(Ended::Session([number; 16]), now);
             }
         }
-        assert!(list.contains(&session(1, "", ""), 0));
+        assert!(list.has_ended(&session(1, "", ""), 0));
         assert_eq!((list.entries.len(), list.order.len()), (9, 9));
     }
 }
