@@ -77,13 +77,13 @@ impl Configuration {
         let stages = config.bff_token.iter().filter(|_| discovered.is_none());
         let keys = stages.flat_map(|stage| stage.sealer.key_ids());
         let metrics = Arc::new(Metrics::define(envoy, keys));
-        let ticks = match mode {
-            Mode::Serve(_) => Some(
-                Ticks::start(envoy.wake())
-                    .map_err(|error| format!("starting a thread failed: {error}: raise the limit on threads or memory"))?,
-            ),
-            Mode::Validate => None,
-        };
+        let ticks =
+            match mode {
+                Mode::Serve(_) => Some(Ticks::start(envoy.wake()).map_err(|error| {
+                    format!("starting a thread failed: {error}: raise the limit on threads or memory")
+                })?),
+                Mode::Validate => None,
+            };
         let source = config
             .bff_token
             .as_ref()

@@ -18,7 +18,9 @@ impl Gateway {
         let unshared = self.streams.take_unshared(now);
         commands.extend(unshared.into_iter().map(Command::Store));
         let mut effects: Vec<_> = commands.into_iter().map(Effect::Run).collect();
-        let outcome = Arc::new(TokenOutcome::Unusable("internal error: the introspection or token exchange was lost"));
+        let outcome = Arc::new(TokenOutcome::Unusable(
+            "internal error: the introspection or token exchange was lost",
+        ));
         let abandoned = self.memory().map(|memory| memory.take_abandoned());
         for stream in abandoned.unwrap_or_default() {
             let outcome = Arc::clone(&outcome);

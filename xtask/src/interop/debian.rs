@@ -19,7 +19,10 @@ const HINT: &str = "check that apt-get reaches its mirror, and that this is Debi
 /// Downloads packages of this machine's release into `archives`, with those of their dependencies that are not installed.
 pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
     create_all(&[archives.join("partial")])?;
-    let step = format!("downloading {} and their dependencies with apt-get", packages.join(", "));
+    let step = format!(
+        "downloading {} and their dependencies with apt-get",
+        packages.join(", ")
+    );
     let mut download = apt_get(&[option("Dir::Cache::archives", archives)])?;
     download
         .args(["install", "-y", "--no-install-recommends", "--download-only"])
@@ -27,7 +30,11 @@ pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
         // It lists every package.
         .stdout(std::process::Stdio::null());
     if command::run(&step, &mut download, HINT).is_err() {
-        command::run("updating the package lists of apt-get", apt_get(&[])?.arg("update"), HINT)?;
+        command::run(
+            "updating the package lists of apt-get",
+            apt_get(&[])?.arg("update"),
+            HINT,
+        )?;
         command::run(&step, &mut download, HINT)?;
     }
     Ok(())

@@ -55,7 +55,10 @@ impl Node {
 /// Whether the packages support a version: those after the last one in the list too.
 fn is_supported((major, minor): (u32, u32)) -> bool {
     let is_later = SUPPORTED.iter().all(|(supported, _)| major > *supported);
-    is_later || SUPPORTED.iter().any(|(supported, least)| major == *supported && minor >= *least)
+    is_later
+        || SUPPORTED
+            .iter()
+            .any(|(supported, least)| major == *supported && minor >= *least)
 }
 
 fn parse_version(text: &str) -> Option<(u32, u32)> {

@@ -122,10 +122,10 @@ mod tests {
             let json = format!(r#"{{"version":"1"{format},"ended":[["{name}",100]]}}"#);
             EndedSessions::from_json(json.as_bytes(), 10).unwrap().0
         };
-        assert!(read("").contains(&session, 160));
+        assert!(read("").has_ended(&session, 160));
         // An unknown format is read as the oldest one.
-        assert!(read(r#","format":4"#).contains(&session, 160));
-        assert!(read(r#","format":2"#).contains(&session, 100) && !read(r#","format":2"#).contains(&session, 101));
+        assert!(read(r#","format":4"#).has_ended(&session, 160));
+        assert!(read(r#","format":2"#).has_ended(&session, 100) && !read(r#","format":2"#).has_ended(&session, 101));
     }
 
     #[test]
