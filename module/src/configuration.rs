@@ -36,7 +36,8 @@ pub(crate) struct Configuration {
     _ticks: Option<Ticks>,
 }
 
-/// What one worker thread of Envoy uses of a configuration. Other threads lock its gateway only in ticks.
+/// What one worker thread of Envoy uses of a configuration. The main thread locks its gateway too: in ticks,
+/// and for the list of ended sessions.
 pub(crate) struct Thread {
     pub(crate) worker: Worker,
     discovered: Option<Arc<DiscoveredSecrets>>,

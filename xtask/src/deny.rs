@@ -6,11 +6,11 @@ use std::process::{Command, ExitCode};
 use crate::result::Result;
 use crate::{command, tools, workspace};
 
-/// Checks licences, sources and bans, and, if their database is reachable, advisories.
+/// Checks licenses, sources and bans, and, if their database is reachable, advisories.
 pub(crate) fn run() -> Result<ExitCode> {
     let cargo_deny = tools::cargo_deny::find()?;
     command::run(
-        "checking bans, licences and sources of the dependencies",
+        "checking bans, licenses and sources of the dependencies",
         deny(&cargo_deny).args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]),
         "see the messages above for the crates, and deny.toml for the rules",
     )?;

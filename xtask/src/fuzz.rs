@@ -204,7 +204,7 @@ fn minimize(target: &str) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command::run(
-        &format!("minimising the corpus of {target}"),
+        &format!("minimizing the corpus of {target}"),
         &mut merge,
         "run the command to see why",
     )?;

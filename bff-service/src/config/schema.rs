@@ -42,7 +42,7 @@ pub fn schema() -> Value {
 /// Adapts a schema to TOML, which has no null: fields without a value have no default. An empty string is not a default
 /// either: the field is then required.
 fn adapt_to_toml(schema: &mut Schema) {
-    bff_core::gateway::config::plain(schema);
+    bff_core::gateway::config::simplify(schema);
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|one| one != "null");
         if let [one] = types.as_slice() {

@@ -80,7 +80,7 @@ impl ClientTls {
             let invalid = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| pem_file::describe(path, &error, "the certificates of the authorities"))
+                .map_err(|error| pem_file::describe(path, &error, "the certificates of the certificate authorities"))
                 .map_err(TlsError::Authorities)?;
             if certificates.is_empty() {
                 return Err(invalid("contains no certificate: write at least one in PEM".to_owned()));

@@ -131,7 +131,7 @@ impl<'a> CookieJar<'a> {
             .filter_map(split_pair)
             .map(|(name, _)| name);
         for name in names {
-            if let Some(purpose) = self.names.recognise_other_form(name)
+            if let Some(purpose) = self.names.recognize_other_form(name)
                 && let Ok(name) = std::str::from_utf8(name)
                 && !found.iter().any(|(_, other)| other == name)
                 && found.len() < 32
@@ -215,7 +215,7 @@ fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Returns the piece if it is a cookie of the BFF.
 fn our_piece<'a>(piece: &'a [u8], names: &CookieNames) -> Option<Piece<'a>> {
     let (name, value) = split_pair(piece)?;
-    let (purpose, suffix) = names.recognise(name)?;
+    let (purpose, suffix) = names.recognize(name)?;
     Some(Piece {
         purpose,
         part: Part::of_suffix(suffix),

@@ -85,12 +85,12 @@ impl CookieNames {
 
     /// Returns the purpose of the cookie that has this name under another configuration: with the same configured
     /// prefix, but a cookie name prefix other than the current one.
-    pub fn recognise_other_form(&self, name: &[u8]) -> Option<Purpose> {
+    pub fn recognize_other_form(&self, name: &[u8]) -> Option<Purpose> {
         let bare = FORMS.iter().find_map(|form| {
             let rest = name.strip_prefix(form.as_bytes())?;
             rest.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"-")
         })?;
-        let is_current = self.recognise(name).is_some();
+        let is_current = self.recognize(name).is_some();
         let is_of = |purpose: &Purpose| suffix(bare, purpose.name_suffix().as_bytes()).is_some();
         // Those of bound sessions do not count: applications may have such names, and an old one gives access to
         // nothing.
@@ -102,8 +102,8 @@ impl CookieNames {
     }
 
     /// Returns the purpose of the cookie or part with this name, and what follows the cookie's name: nothing, or `.`
-    /// and the number of a part. Parts are recognised however they are numbered, so that none of them is forwarded.
-    pub fn recognise<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
+    /// and the number of a part. Parts are recognized however they are numbered, so that none of them is forwarded.
+    pub fn recognize<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
         Purpose::ALL.into_iter().zip(&self.names).find_map(|(purpose, ours)| {
             let ours = ours.as_bytes();
             let (start, suffix) = name.split_at_checked(ours.len())?;
@@ -199,7 +199,7 @@ mod tests {
             "example-at.0",
             "example-csrf.12345678901234567890",
         ] {
-            assert!(names.recognise(ours.as_bytes()).is_some(), "{ours}");
+            assert!(names.recognize(ours.as_bytes()).is_some(), "{ours}");
         }
         for other in [
             "example-a",
@@ -211,7 +211,7 @@ mod tests {
             "xexample-at",
             "",
         ] {
-            assert!(names.recognise(other.as_bytes()).is_none(), "{other}");
+            assert!(names.recognize(other.as_bytes()).is_none(), "{other}");
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
             ("__Secure-example-id.12", Purpose::IdToken),
             ("example-login", Purpose::Login),
         ] {
-            assert_eq!(names.recognise_other_form(other.as_bytes()), Some(purpose), "{other}");
+            assert_eq!(names.recognize_other_form(other.as_bytes()), Some(purpose), "{other}");
         }
         for other in [
             "__Host-Http-example-at",
@@ -239,7 +239,7 @@ mod tests {
             "example",
             "",
         ] {
-            assert_eq!(names.recognise_other_form(other.as_bytes()), None, "{other}");
+            assert_eq!(names.recognize_other_form(other.as_bytes()), None, "{other}");
         }
     }
 

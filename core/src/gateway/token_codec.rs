@@ -1,6 +1,6 @@
 //! Information about a token as bytes, for the shared cache.
 //!
-//! The format (1 byte). The kind of the binding (1 byte), and the thumbprint of a certificate (32). When the user authenticated
+//! The format (1 byte). The kind of the binding (1 byte), and only for a certificate its thumbprint (32 bytes). When the user authenticated
 //! and when the token expires: of each whether it is known (1 byte), and the seconds since 1970 (8 bytes, big-endian). Then
 //! the headers, the scopes, the audiences and `acr`: of each list the number of its strings, and of each string its length
 //! before it (4 bytes, big-endian). A header is two strings: name and value. A list with `acr` has one string or none.

@@ -34,7 +34,7 @@ pub(super) fn write(
     folder: &Path,
     module: &[u8],
     native: &[Native],
-    licence: &[u8],
+    license: &[u8],
 ) -> Result<Vec<(&'static str, String)>> {
     let (oci, docker) = (folder.join("oci"), folder.join("docker"));
     let layout = Blobs(oci.join("blobs/sha256"));
@@ -96,7 +96,7 @@ pub(super) fn write(
         index.push(entry);
     }
     if !native.is_empty() {
-        let mut entry = native::store(&layout, native, licence)?;
+        let mut entry = native::store(&layout, native, license)?;
         digests.push((
             "oci:oci:native-module",
             entry["digest"].as_str().unwrap_or_default().to_owned(),

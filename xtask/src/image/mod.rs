@@ -54,7 +54,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         module,
         sbom: sbom::of("bff-filter", tools::wasm::TARGET)?,
         natives,
-        licence: files::read_bytes(&workspace::path("LICENSE"))?,
+        license: files::read_bytes(&workspace::path("LICENSE"))?,
     };
     write(&folder, &published)?;
     command::progress(&format!(
@@ -72,7 +72,7 @@ struct Published {
     sbom: String,
     /// The native module, for each architecture.
     natives: Vec<Native>,
-    licence: Vec<u8>,
+    license: Vec<u8>,
 }
 
 /// Builds the native module for all architectures. Empty, with a warning, on a machine that cannot build it as it is published.
@@ -102,16 +102,16 @@ fn write(folder: &Path, published: &Published) -> Result<()> {
         module,
         sbom,
         natives,
-        licence,
+        license,
     } = published;
-    let images = layout::write(folder, module, natives, licence)?;
+    let images = layout::write(folder, module, natives, license)?;
     files::write(&folder.join(tools::wasm::FILE), module)?;
     files::write(&folder.join(SBOM), sbom)?;
     let mut sums = vec![
         (sha256(module), tools::wasm::FILE.to_owned()),
         (sha256(sbom.as_bytes()), SBOM.to_owned()),
     ];
-    let written = native::write(folder, natives, licence)?;
+    let written = native::write(folder, natives, license)?;
     sums.extend(written.into_iter().map(|(name, content)| (sha256(&content), name)));
     let lines = sums.iter().fold(String::new(), |mut text, (sum, name)| {
         // Writing to a String does not fail.
@@ -142,7 +142,7 @@ mod tests {
                 module: b"\x7fELF module".to_vec(),
                 sbom: "{}".to_owned(),
             }],
-            licence: b"licence".to_vec(),
+            license: b"license".to_vec(),
         };
         write(&path("one"), &published).expect("written");
         write(&path("two"), &published).expect("written");

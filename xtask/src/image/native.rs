@@ -29,11 +29,11 @@ impl Native {
         format!("bff_module-linux-{}.cdx.json", self.architecture.name())
     }
 
-    /// Its archive: the module, the licence and the bill of materials.
-    pub(super) fn archive(&self, licence: &[u8]) -> Result<Vec<u8>> {
+    /// Its archive: the module, the license and the bill of materials.
+    pub(super) fn archive(&self, license: &[u8]) -> Result<Vec<u8>> {
         let files = [
             (FILE, self.module.as_slice()),
-            ("LICENSE", licence),
+            ("LICENSE", license),
             ("bff_module.cdx.json", self.sbom.as_bytes()),
         ];
         archive::tar(&files)
@@ -42,13 +42,13 @@ impl Native {
     }
 }
 
-/// Stores the image, whose only layer has the module and the licence, and returns its descriptor.
-pub(super) fn store(layout: &Blobs, modules: &[Native], licence: &[u8]) -> Result<Value> {
+/// Stores the image, whose only layer has the module and the license, and returns its descriptor.
+pub(super) fn store(layout: &Blobs, modules: &[Native], license: &[u8]) -> Result<Value> {
     let mut manifests = Vec::new();
     for native in modules {
         let name = native.architecture.name();
         let failed = |error: std::io::Error| format!("writing the layer of the native module's image failed: {error}");
-        let tar = archive::tar(&[(FILE, native.module.as_slice()), ("LICENSE", licence)]).map_err(failed)?;
+        let tar = archive::tar(&[(FILE, native.module.as_slice()), ("LICENSE", license)]).map_err(failed)?;
         let layer = archive::gzip(&tar).map_err(failed)?;
         let manifest = json!({
             "schemaVersion": 2,
@@ -78,10 +78,10 @@ fn annotations() -> Value {
 }
 
 /// Writes archives and bills of materials into the folder, and returns their names and contents.
-pub(super) fn write(folder: &Path, modules: &[Native], licence: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+pub(super) fn write(folder: &Path, modules: &[Native], license: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut written = Vec::new();
     for native in modules {
-        written.push((native.archive_name(), native.archive(licence)?));
+        written.push((native.archive_name(), native.archive(license)?));
         written.push((native.sbom_name(), native.sbom.clone().into_bytes()));
     }
     for (name, content) in &written {
@@ -126,10 +126,10 @@ mod tests {
     #[test]
     fn the_archive_has_the_module_the_licence_and_the_bill_of_materials() {
         let [amd64, _] = &modules()[..] else { panic!("two") };
-        let files = unpacked(&amd64.archive(b"licence").expect("an archive"));
+        let files = unpacked(&amd64.archive(b"license").expect("an archive"));
         let expected: [(&str, &[u8]); 3] = [
             ("libbff_module.so", b"x86_64-unknown-linux-gnu"),
-            ("LICENSE", b"licence"),
+            ("LICENSE", b"license"),
             ("bff_module.cdx.json", b"{}"),
         ];
         assert_eq!(
@@ -147,7 +147,7 @@ mod tests {
             std::fs::read(folder.path().join(digest)).expect("a blob")
         };
         let json = |descriptor: &Value| -> Value { serde_json::from_slice(&blob(descriptor)).expect("JSON") };
-        let index = json(&store(&layout, &modules(), b"licence").expect("stored"));
+        let index = json(&store(&layout, &modules(), b"license").expect("stored"));
         let manifests = index["manifests"].as_array().expect("manifests");
         assert_eq!(manifests.len(), 2);
         for (entry, architecture) in manifests.iter().zip(Architecture::ALL) {

@@ -97,7 +97,7 @@ fn document(package: &str, graph: &Graph, metadata: &Value, checksums: &BTreeMap
     let packages = metadata["packages"]
         .as_array()
         .ok_or("the output of `cargo metadata` has no `packages`: check the version of cargo")?;
-    let licence = |(name, version): &Package| {
+    let license = |(name, version): &Package| {
         let found = packages
             .iter()
             .find(|package| package["name"] == **name && package["version"] == **version);
@@ -113,9 +113,9 @@ fn document(package: &str, graph: &Graph, metadata: &Value, checksums: &BTreeMap
             "scope": "required",
             "purl": purl(package),
         });
-        if let Some(licence) = licence(package) {
-            // Before SPDX had expressions, crates separated their licences by slashes.
-            component["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);
+        if let Some(license) = license(package) {
+            // Before SPDX had expressions, crates separated their licenses by slashes.
+            component["licenses"] = json!([{"expression": license.replace('/', " OR ")}]);
         }
         if let Some(sum) = checksums.get(package) {
             component["hashes"] = json!([{"alg": "SHA-256", "content": sum}]);

@@ -1,6 +1,6 @@
 //! The sections of the configuration: the type, the default and the range of each field. The doc comment of a field is
-//! its text in the reference. The table of [fields](super::fields), the pages of `docs/reference` and the JSON Schema are
-//! generated from these files, and a test compares `bff.example.toml` with them.
+//! its text in the reference. The table of [fields](super::fields), the reference and the JSON Schema of the service
+//! (`docs/reference/service.*`) are generated from these files, and a test compares `bff.example.toml` with them.
 //!
 //! To add a field, add it to one of these files and to the example.
 

@@ -190,7 +190,7 @@ impl RawBffToken {
         if let Some(name) = self
             .drop_cookies
             .iter()
-            .find(|name| name.is_empty() || !name.bytes().all(is_legal) || names.recognise(name.as_bytes()).is_some())
+            .find(|name| name.is_empty() || !name.bytes().all(is_legal) || names.recognize(name.as_bytes()).is_some())
         {
             return Err(ConfigError::new(
                 "bff_token.drop_cookies",

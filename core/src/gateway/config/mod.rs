@@ -23,7 +23,7 @@ pub(crate) use phantom_token::MAX_CACHE_SECONDS;
 pub use phantom_token::{ClientAuthentication, PhantomToken};
 pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]
-pub use schema::{plain, schema};
+pub use schema::{schema, simplify};
 pub use source::{SdsSecret, Secrets};
 pub use steps::Steps;
 pub(crate) use token_exchange::{ACCESS_TOKEN, JWT};

@@ -9,14 +9,14 @@ use super::filter::RawConfig;
 
 /// Returns the JSON Schema of the configuration, with all subschemas inline. Editors support draft 07 best.
 ///
-/// The schema has names, types, bounds, defaults and enumerations. Rules between fields and the syntax of strings such
-/// as URLs are checked only by the parser.
+/// The schema has names, types, bounds, defaults and enumerations, and says of which fields one is required at least.
+/// Only the parser checks the other rules between fields, and the syntax of strings such as URLs.
 #[must_use]
 pub fn schema() -> Value {
     let mut settings = SchemaSettings::draft07();
     settings.inline_subschemas = true;
     let mut schema = settings
-        .with_transform(RecursiveTransform(plain))
+        .with_transform(RecursiveTransform(simplify))
         .into_generator()
         .into_root_schema_for::<RawConfig>();
     schema.insert("title".to_owned(), json!("Configuration of the filter"));
@@ -36,7 +36,7 @@ pub fn schema() -> Value {
 }
 
 /// Removes what only the source code needs: Rust's formats (`uint64`) and line breaks.
-pub fn plain(schema: &mut Schema) {
+pub fn simplify(schema: &mut Schema) {
     schema.remove("format");
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
