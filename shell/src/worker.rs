@@ -65,9 +65,10 @@ impl Worker {
             effect = self.with_gateway(|gateway| gateway.call_out(stream, now));
         }
         let mut action = Action::Pause;
-        let mut effects = VecDeque::from_iter(effect);
-        while let Some(effect) = effects.pop_front() {
-            match effect {
+        // It allocates only for further effects, which hardly any request has.
+        let mut effects = VecDeque::new();
+        while let Some(next) = effect.take().or_else(|| effects.pop_front()) {
+            match next {
                 // The callback's return value forwards the request: only a paused request is resumed.
                 Effect::Decide { decision, .. } => {
                     action = match carry_out(host, decision) {

@@ -230,36 +230,42 @@ impl Sealer {
         }
         let bytes = base64url::decode(cookie_value).ok_or(OpenError::Malformed)?;
         match bytes.split_first() {
-            Some((&VERSION_2, rest)) => self.open_v2(Binding::Unbound, purpose, rest),
-            Some((&VERSION_3, rest)) => self.open_v2(Binding::Bound, purpose, rest),
-            Some((&VERSION_4, rest)) => self.open_v2(Binding::Provisional, purpose, rest),
+            Some((&VERSION_2, _)) => self.open_v2(Binding::Unbound, purpose, bytes),
+            Some((&VERSION_3, _)) => self.open_v2(Binding::Bound, purpose, bytes),
+            Some((&VERSION_4, _)) => self.open_v2(Binding::Provisional, purpose, bytes),
             Some((&VERSION_1, rest)) if self.accept_v1 => self.open_v1(rest),
             _ => Err(OpenError::Malformed),
         }
     }
 
-    /// Versions 2, 3 and 4.
-    fn open_v2(&self, binding: Binding, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
-        let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(OpenError::Malformed)?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Malformed)?;
+    /// Versions 2, 3 and 4. The bytes are decrypted where they are: values are long, and copies of them cost time.
+    fn open_v2(&self, binding: Binding, purpose: Purpose, bytes: Vec<u8>) -> Result<Opened, OpenError> {
+        let mut bytes = Zeroizing::new(bytes);
+        let (_version, rest) = bytes.split_first_mut().ok_or(OpenError::Malformed)?;
+        let (id, rest) = rest.split_first_chunk_mut::<4>().ok_or(OpenError::Malformed)?;
+        let (nonce, sealed) = rest
+            .split_first_chunk_mut::<NONCE_BYTES>()
+            .ok_or(OpenError::Malformed)?;
         if sealed.len() < TAG_BYTES {
             return Err(OpenError::Malformed);
         }
         let id = KeyId(*id);
         let key = self.ring.find(id).ok_or(OpenError::UnknownKey(id))?;
         let aad = self.associated_data(binding, key.id, purpose);
-        let mut plaintext = key
+        let plaintext = key
             .xaes
-            .decrypt(nonce, sealed, &aad)
+            .decrypt_in_place(nonce, sealed, &aad)
             .map_err(|_| OpenError::NotAuthentic)?;
         let (began_at, rest) = plaintext.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
         let (session, value) = rest.split_first_chunk::<32>().ok_or(OpenError::Malformed)?;
         let (began_at, expires_at) = (u64::from_be_bytes(*began_at), u64::from_be_bytes(*expires_at));
-        let (session, header_len) = (SessionId(*session), plaintext.len().saturating_sub(value.len()));
-        plaintext.drain(..header_len);
+        let (session, value_len) = (SessionId(*session), value.len());
+        let value_end = bytes.len().saturating_sub(TAG_BYTES);
+        bytes.truncate(value_end);
+        bytes.drain(..value_end.saturating_sub(value_len));
         Ok(Opened {
-            value: plaintext,
+            value: bytes,
             session: Some(session),
             began_at,
             expires_at,

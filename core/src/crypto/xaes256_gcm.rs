@@ -9,7 +9,7 @@ use aes::Aes256;
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
 use aes_gcm::aead::consts::{U12, U16};
-use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::aead::{Aead, AeadInOut, Payload};
 use aes_gcm::{AesGcm, Nonce};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -80,33 +80,37 @@ impl Xaes256Gcm {
         cipher.encrypt(&nonce, Payload { msg, aad }).map_err(|_| AeadError)
     }
 
-    pub(crate) fn decrypt(
+    /// Decrypts in place a message with its tag behind it. Returns the plaintext, which is where the message was.
+    pub(crate) fn decrypt_in_place<'a>(
         &self,
         nonce: &[u8; NONCE_BYTES],
-        msg: &[u8],
+        sealed: &'a mut [u8],
         aad: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, AeadError> {
-        let opened = self.decrypt_with::<MachineAes>(nonce, msg, aad);
+    ) -> Result<&'a mut [u8], AeadError> {
+        #[cfg(fuzzing)]
+        let mut copy = sealed.to_vec();
+        let opened = self.decrypt_with::<MachineAes>(nonce, sealed, aad);
         #[cfg(fuzzing)]
         assert_eq!(
             opened.as_ref().ok(),
-            self.decrypt_with::<BatchedAes>(nonce, msg, aad).as_ref().ok(),
+            self.decrypt_with::<BatchedAes>(nonce, &mut copy, aad).as_ref().ok(),
             "the forms of AES differ"
         );
         opened
     }
 
-    fn decrypt_with<A: MessageAes>(
+    fn decrypt_with<'a, A: MessageAes>(
         &self,
         nonce: &[u8; NONCE_BYTES],
-        msg: &[u8],
+        sealed: &'a mut [u8],
         aad: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, AeadError> {
-        let (cipher, nonce) = self.derive::<A>(nonce, msg.len());
+    ) -> Result<&'a mut [u8], AeadError> {
+        let (message, tag) = sealed.split_last_chunk_mut::<TAG_BYTES>().ok_or(AeadError)?;
+        let (cipher, nonce) = self.derive::<A>(nonce, message.len());
         cipher
-            .decrypt(&nonce, Payload { msg, aad })
-            .map(Zeroizing::new)
-            .map_err(|_| AeadError)
+            .decrypt_inout_detached(&nonce, aad, (&mut *message).into(), (&*tag).into())
+            .map_err(|_| AeadError)?;
+        Ok(message)
     }
 
     /// Derives the key and the nonce from a 24-byte nonce: a counter-mode KDF (NIST SP 800-108r1) over CMAC.
@@ -179,7 +183,7 @@ mod tests {
             let sealed = cipher.encrypt_with::<A>(nonce, b"XAES-256-GCM", aad).unwrap();
             assert_eq!(hex(&sealed), expected);
             assert_eq!(
-                &**cipher.decrypt_with::<A>(nonce, &sealed, aad).unwrap(),
+                cipher.decrypt_with::<A>(nonce, &mut sealed.clone(), aad).unwrap(),
                 b"XAES-256-GCM"
             );
         }
@@ -201,14 +205,21 @@ mod tests {
             let one = cipher.encrypt_with::<Aes256>(&[9; 24], &message, b"data").unwrap();
             let other = cipher.encrypt_with::<BatchedAes>(&[9; 24], &message, b"data").unwrap();
             assert_eq!(one, other, "{len} bytes");
+            let mut opened = one.clone();
             assert_eq!(
-                *cipher.decrypt_with::<BatchedAes>(&[9; 24], &one, b"data").unwrap(),
+                cipher
+                    .decrypt_with::<BatchedAes>(&[9; 24], &mut opened, b"data")
+                    .unwrap(),
                 message
             );
             let mut altered = one;
             altered[len / 2] ^= 1;
-            assert!(cipher.decrypt_with::<Aes256>(&[9; 24], &altered, b"data").is_err());
-            assert!(cipher.decrypt_with::<BatchedAes>(&[9; 24], &altered, b"data").is_err());
+            for refused in [
+                cipher.decrypt_with::<Aes256>(&[9; 24], &mut altered.clone(), b"data"),
+                cipher.decrypt_with::<BatchedAes>(&[9; 24], &mut altered.clone(), b"data"),
+            ] {
+                assert!(refused.is_err(), "{len} bytes");
+            }
         }
     }
 }

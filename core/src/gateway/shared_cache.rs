@@ -109,8 +109,9 @@ impl SharedCache {
         let entry = entries(value, now).find(|entry| entry.start == start(key))?;
         let (nonce, sealed) = entry.sealed.split_first_chunk::<NONCE_BYTES>()?;
         let bound = associated_data(key, slot, entry.expires_at);
-        let opened = self.cipher.decrypt(nonce, sealed, &bound).ok()?;
-        Some((token_codec::decode(&opened)?, entry.expires_at))
+        let mut sealed = Zeroizing::new(sealed.to_vec());
+        let opened = self.cipher.decrypt_in_place(nonce, &mut sealed, &bound).ok()?;
+        Some((token_codec::decode(opened)?, entry.expires_at))
     }
 
     /// Makes the entry of a token until `expires_at`, in seconds since 1970.
