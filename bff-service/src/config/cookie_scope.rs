@@ -78,8 +78,8 @@ fn check_domain(domain: &str) -> Result<(), String> {
         |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if domain.parse::<IpAddr>().is_ok() {
         return Err(
-            "invalid domain: no browser accepts a cookie whose Domain is an IP address: \
-             write a domain such as `example.com`"
+            "invalid domain: an IP address has no hosts below it, so the cookies would be for it alone: write a domain \
+             such as `example.com`, or remove the field"
                 .to_owned(),
         );
     }

@@ -26,8 +26,8 @@ const SECRET_PARAMETERS: [&str; 6] = [
 ];
 
 /// An error. `Display` is for the log, never for the browser, and contains no token, code or secret. It contains strings
-/// of the authorization server only if they are names (an error code, an algorithm, an issuer, an audience), and truncates
-/// these.
+/// of the authorization server only if they are names (an error code, an algorithm, an issuer, an audience), and not
+/// at any length.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// The authorization server is unreachable, timed out, answered with an HTTP 5xx other than 503, or sent an unusable

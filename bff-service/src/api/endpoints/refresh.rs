@@ -67,8 +67,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
 
     if let (Some(id), Binding::Provisional) = (session, binding) {
         // The session may have been bound during the refresh: the browser then gets the cookies of the bound session
-        // with another response. If Redis is unavailable now, the provisional cookies may replace those in the browser,
-        // and are valid only with the proof.
+        // with another response. If Redis is unavailable now, the provisional cookies may replace those in the browser.
+        // The service then requires the proof with them, from `GRACE_SECONDS` after the registration on.
         let decision = application.binding_decisions.of(&id, began_at, clock::now()).await;
         if let Ok(Some(BindingDecision::Bound { .. } | BindingDecision::Replaced { .. })) = decision {
             return Ok(Success::default());

@@ -1,7 +1,7 @@
 //! `POST /touch`: the user is active, so the idle time of the session begins again.
 //!
-//! Only the CSRF cookie changes. If there is an idle time, a refresh leaves that cookie as it is, unless its key,
-//! shape, binding or end has changed. So neither a touch nor a refresh can undo the other, in whatever order the
+//! Only the CSRF cookie changes. If there is an idle time, a refresh leaves that cookie as it is, unless its
+//! session, key, shape, binding or end has changed. So neither a touch nor a refresh can undo the other, in whatever order the
 //! responses reach the browser.
 
 use super::session::ends;

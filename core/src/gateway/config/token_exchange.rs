@@ -111,7 +111,7 @@ impl RawTokenExchange {
         if self.audience.is_none() && self.resource.is_none() && self.scopes.is_empty() {
             return error(
                 "audience",
-                "missing: write the name of the API at the authorization server, or `resource` or `scopes`",
+                "missing: write the name of the API at the authorization server, or set `resource` or `scopes`",
             );
         }
         if self.audience.as_deref() == Some("") {
