@@ -1,7 +1,7 @@
-//! A cache of opened cookies. Its keys are the bytes that the browser sends: the same bytes have the same content, so
-//! they are not decrypted again for each request. What can change is checked each time: the expiry here, and the list
-//! of ended sessions in `credential`. Only a new configuration or a discovered secret removes a key from the ring, and
-//! then the cache starts empty.
+//! A cache of opened cookies. They are found by the bytes that the browser sends: the same bytes have the same
+//! content, so they are not decrypted again for each request. What can change is checked each time: the expiry here,
+//! and the list of ended sessions in `credential`. Only a new configuration or a discovered secret removes a key from
+//! the ring, and then the cache starts empty.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,11 +88,9 @@ impl CookieCache {
                 token: known.map(|(token, _)| Arc::clone(token)),
             });
         }
-        let content = sealer.open_in_any(purpose, sealed, now).inspect_err(|error| {
-            if let OpenError::UnknownKey(key) = error {
-                self.unknown_key = Some(*key);
-            }
-        })?;
+        let content = sealer
+            .open_in_any(purpose, sealed, now)
+            .inspect_err(|error| self.note_unknown_key(error))?;
         let cookie = Arc::new(OpenedCookie {
             purpose,
             sealed: sealed.into(),
@@ -125,6 +123,13 @@ impl CookieCache {
             };
             self.entries
                 .put(found.slot, entry, found.cookie.size().saturating_add(token.size()));
+        }
+    }
+
+    /// Notes the key of a cookie that could not be opened, if it is not in the ring.
+    pub(crate) fn note_unknown_key(&mut self, error: &OpenError) {
+        if let OpenError::UnknownKey(key) = error {
+            self.unknown_key = Some(*key);
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn access_token(
     let is_safe = head.is_safe();
     check_origin(stage, head, is_safe)?;
 
-    // Refresh token, ID token and login cookies are not needed here, and another host may have set them.
+    // Refresh token, ID token and login cookies are not needed here, so they are not opened.
     let found = open_access_token(stage, cookies, &jar, now)?;
     let session = CurrentSession::of_access_token(found.cookie.content.session);
     if stage.verify_csrf && (stage.require_header || !is_safe) {
@@ -90,7 +90,7 @@ fn check_origin(stage: &BffToken, head: &RequestHead, is_safe: bool) -> Result<(
     origin::check(caller, head.all("sec-fetch-site"), without).map_err(|error| Rejection::unauthorized(error.details()))
 }
 
-/// Whether the user follows a link or opens a URL.
+/// Whether the browser navigates, for example because the user follows a link.
 fn is_navigation(head: &RequestHead) -> bool {
     head.one(":method") == Values::Single(b"GET") && head.one("sec-fetch-mode") == Values::Single(b"navigate")
 }
@@ -106,7 +106,7 @@ fn open_access_token(
     let value = match values.as_slice() {
         [] => return Err(Rejection::unauthorized("missing access token cookie")),
         [value] => value,
-        several => newest(stage, several)?.ok_or(Rejection::unauthorized(UNREADABLE))?,
+        several => newest(stage, cookies, several)?.ok_or(Rejection::unauthorized(UNREADABLE))?,
     };
     cookies
         .open(&stage.sealer, Purpose::AccessToken, value, now)
@@ -119,11 +119,16 @@ fn open_access_token(
 }
 
 /// Returns the access token cookie that expires last of several of one session; `None` if none can be decrypted.
-fn newest<'a>(stage: &BffToken, values: &'a [Cow<'_, [u8]>]) -> Result<Option<&'a Cow<'a, [u8]>>, Rejection> {
+fn newest<'a>(
+    stage: &BffToken,
+    cookies: &mut CookieCache,
+    values: &'a [Cow<'_, [u8]>],
+) -> Result<Option<&'a Cow<'a, [u8]>>, Rejection> {
     let open = |value: &'a Cow<'_, [u8]>| {
         let opened = stage
             .sealer
             .open_even_expired_in_any(Purpose::AccessToken, value)
+            .inspect_err(|error| cookies.note_unknown_key(error))
             .ok()?;
         Some((value, opened))
     };

@@ -1,7 +1,7 @@
 //! The gateway: a state machine that takes the heads of requests and decides what becomes of them. It does no I/O.
 //!
-//! The methods of [`Gateway`] are its events. They return the effects that the host must carry out, in order. Each
-//! request gets exactly one [`Decision`], and is paused until then.
+//! Events are methods of [`Gateway`], which return the effects that the host must carry out, in order. No request gets
+//! more than one [`Decision`]. A request that is not decided at once is paused until then.
 
 pub mod attributes;
 pub mod authentication;
@@ -98,8 +98,8 @@ impl Gateway {
         Self::create(config, memory, |_| None, |_| None)
     }
 
-    /// Creates a gateway with empty caches, and with a shared cache behind them, for a host with shared data. See
-    /// [`Gateway::shared_slots`].
+    /// Creates a gateway with empty caches, and with a shared cache behind them unless `shared_cache_bytes` is too
+    /// small, for a host with shared data. See [`Gateway::shared_slots`].
     pub fn with_shared_cache(config: Config) -> Self {
         Self::create(config, TokenMemory::of_stage, SharedCache::new, SharedNewestTokens::new)
     }
@@ -128,8 +128,8 @@ impl Gateway {
         }
     }
 
-    /// Replaces the secrets: the configuration differs in nothing else. No cookie that was opened with a removed key counts any
-    /// more. Introspections in progress are still those of the previous client secret.
+    /// Replaces the secrets: the configuration differs in nothing else. For later requests, no cookie that was opened
+    /// with a removed key counts. Callouts in progress are still those of the previous client secret.
     pub fn replace_secrets(&mut self, config: Config, memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>) {
         let id = |config: &Config| config.phantom_token.as_ref().map(PhantomToken::id);
         let is_same_stage = id(&self.config) == id(&config);
@@ -151,10 +151,12 @@ impl Gateway {
         now: u64,
     ) -> Option<Effect> {
         let credential = credential::of_request(&self.config, &mut self.cookies, head, self.ended.list(), now);
+        // Taken even if the request is forwarded: the key is not that of a later request.
+        let unknown_key = self.cookies.take_unknown_key();
         let effect = match credential {
             Ok((credential, mutations)) => self.authenticated(stream, credential, mutations, head, attributes, now)?,
             Err(rejection) => {
-                if let Some(key) = self.cookies.take_unknown_key() {
+                if let Some(key) = unknown_key {
                     self.counters.add(Counter::CookieOfUnknownKey);
                     self.notices.unknown_key(key);
                 }
@@ -265,7 +267,7 @@ impl Gateway {
         }
     }
 
-    /// Counts a decision, and remembers the stream of a request that is forwarded.
+    /// Counts a decision, and remembers the stream of a request that is forwarded and may be ended.
     fn decided(&mut self, stream: StreamId, decision: &Decision) {
         self.counters.add(match decision {
             Decision::Forward(_) => Counter::Forwarded,
@@ -277,9 +279,9 @@ impl Gateway {
     }
 
     /// Handles the response to a request whose route had this requirement. Envoy selects the route again if headers
-    /// have changed, but until the response it shows the metadata of the previous route. Now it shows that of
-    /// the route that served the request. `Some`: that route has another requirement, and the rejection must replace the
-    /// response.
+    /// have changed, but until the response it shows the metadata of the previous route. Now it shows that of the route
+    /// that served the request. `Some`: that route has another requirement or no valid one, and the rejection must
+    /// replace the response.
     pub fn on_response(&mut self, required: &Requirement, attributes: &dyn RequestAttributes) -> Option<Rejection> {
         let served = route_requirement(self.config.phantom_token.as_ref(), attributes);
         if matches!(&served, Ok(Some(served)) if served == required) {
@@ -343,8 +345,8 @@ fn reject(stream: StreamId, rejection: Rejection) -> Effect {
     }
 }
 
-/// Counts an inactive token only if it is from a cookie of the service: that suggests that the gateway's client may not
-/// introspect or exchange it.
+/// Counts an inactive token only if it is from a cookie of the service and is invalid: that suggests that the gateway's
+/// client may not introspect or exchange it.
 fn count_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource, reason: InactiveReason) {
     if source == TokenSource::Cookie && reason.is_invalid() {
         counters.add(Counter::SessionTokenInactive);

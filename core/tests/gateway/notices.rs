@@ -73,6 +73,29 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
         );
     }
     assert_eq!(gateway.counters().of(Counter::CookieOfUnknownKey), 2);
+
+    // Several of one name that cannot be decrypted are told of like one.
+    let twice = format!("example-at={0}; example-at={0}", sealed(Purpose::AccessToken));
+    assert_eq!(
+        refused(&mut gateway, &head("GET", &[("cookie", &twice)])),
+        Some(401)
+    );
+    assert_eq!(gateway.counters().of(Counter::CookieOfUnknownKey), 3);
+
+    // A forwarded request counts neither itself nor the next refused one.
+    let beside = format!(
+        "{}; example-csrf={}; example-csrf={}",
+        at("token"),
+        sealed(Purpose::Csrf),
+        csrf()
+    );
+    let request = head(
+        "POST",
+        &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &beside)],
+    );
+    assert_eq!(refused(&mut gateway, &request), None);
+    assert_eq!(refused(&mut gateway, &head("GET", &[])), Some(401));
+    assert_eq!(gateway.counters().of(Counter::CookieOfUnknownKey), 3);
 }
 
 #[test]
