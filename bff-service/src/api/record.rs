@@ -27,7 +27,7 @@ pub(super) fn end_span(
     RequestContext::end_span(method.as_str(), route, status, error);
 }
 
-/// Counts the request, and logs a rejection. Returns its error code. Important successes have their own log lines.
+/// Counts the request, and logs a rejection. Returns the error code, if any. Important successes have their own log lines.
 pub(super) fn record(
     application: &Application,
     endpoint: Option<Endpoint>,
@@ -44,6 +44,12 @@ pub(super) fn record(
     Some(failure.error_code().code())
 }
 
+/// Counts and logs a rejection after which the response is a redirect, so that [`record`] does not see it.
+pub(super) fn record_before_redirect(application: &Application, endpoint: &'static str, failure: &ApiError) {
+    count_rejection(application, endpoint, failure);
+    log_rejection(endpoint, failure);
+}
+
 /// Counts a request, and its rejection.
 pub(super) fn count(application: &Application, endpoint: &'static str, failure: Option<&ApiError>, time: Duration) {
     let metrics = &application.metrics;
@@ -51,12 +57,15 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
         return metrics.count_request(endpoint, "ok", time);
     };
     metrics.count_request(endpoint, failure.error_code().code(), time);
-    if !failure.is_rejection() {
-        return;
+    if failure.is_rejection() {
+        count_rejection(application, endpoint, failure);
     }
-    metrics.count_rejection(endpoint, failure.reason());
+}
+
+fn count_rejection(application: &Application, endpoint: &'static str, failure: &ApiError) {
+    application.metrics.count_rejection(endpoint, failure.reason());
     if failure.is_from_authorization_server() {
-        metrics.count_authorization_server_failure();
+        application.metrics.count_authorization_server_failure();
     }
 }
 

@@ -54,14 +54,14 @@ async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload)
     }
 }
 
-/// The host that a request names; in HTTP/2, `:authority`.
+/// The host that a request names: in `Host`, or otherwise in its target.
 fn host_of(request: &HttpRequest) -> &str {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
     host.unwrap_or_default()
 }
 
-/// The application that a request is for, by its host and by the prefix of its path.
+/// The application that a request is for, by its host and its path.
 fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> {
     let host = host_of(request);
     workers
@@ -87,7 +87,9 @@ fn well_known(workers: &[Worker], request: &HttpRequest) -> Option<serde_json::V
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let began = Instant::now();
     if let Some(document) = well_known(workers, request) {
-        return respond(CallerOrigin::Absent, Ok(Success::json(document)));
+        let response = respond(CallerOrigin::Absent, Ok(Success::json(document)));
+        RequestContext::end_span("GET", || WELL_KNOWN_PATH.to_owned(), response.status().as_u16(), None);
+        return response;
     }
     let Some(worker) = find(workers, request) else {
         let failure = ApiError::new(ErrorCode::NotFound, "no application serves this host and path");
@@ -95,7 +97,10 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
         if let Some(application) = workers.first().map(|worker| &worker.application) {
             count(application, "unknown", Some(&failure), began.elapsed());
         }
-        return respond(CallerOrigin::Absent, Err(failure));
+        let code = failure.error_code().code();
+        let response = respond(CallerOrigin::Absent, Err(failure));
+        RequestContext::end_span("GET", || "unknown".to_owned(), response.status().as_u16(), Some(code));
+        return response;
     };
     let application = &worker.application;
     let headers = request.headers();
@@ -115,7 +120,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let endpoint = route
         .as_ref()
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
-    // No page can read these responses (no CORS headers), and no other origin can embed them
+    // No page of another origin can read these responses (no CORS headers) or embed them
     // (Cross-Origin-Resource-Policy).
     let is_for_browser = endpoint.is_some_and(|endpoint| endpoint.caller() == Caller::Browser);
     let origin = match is_for_browser {
@@ -166,7 +171,7 @@ async fn dispatch(
             check_not_prefetch(headers)?;
             check_navigation(origin, headers)?;
         }
-        // A page of another origin must not call this endpoint. A server sends no Origin.
+        // A page of an untrusted origin must not call this endpoint. A server sends no Origin.
         Caller::AuthorizationServer if origin == CallerOrigin::Untrusted => {
             return Err(untrusted_origin(headers));
         }

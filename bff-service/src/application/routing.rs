@@ -1,6 +1,6 @@
 //! The requests that belong to an application.
 
-use crate::config::Config;
+use crate::config::{Config, is_host};
 
 /// The hosts and the path of one application.
 #[derive(Debug)]
@@ -28,12 +28,7 @@ impl Routing {
         if !is_below && !self.is_only_application {
             return false;
         }
-        let name = host
-            .rsplit_once(':')
-            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let name = name.map_or(host, |(name, _)| name);
-        let is_same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
-        self.hosts.is_empty() || self.hosts.iter().any(is_same)
+        self.hosts.is_empty() || self.hosts.iter().any(|configured| is_host(host, configured))
     }
 
     /// Whether the application names its hosts. It then takes precedence over one for any host.

@@ -85,7 +85,7 @@ fn parse_application(
         let section = own.get(section).and_then(Value::as_table);
         section.is_some_and(|section| fields.iter().any(|field| section.contains_key(*field)))
     };
-    // An application's own secret takes precedence over a common one.
+    // An application's own secret takes precedence over a common one. (A URL of Redis in its table does not.)
     let (own_secret, own_keys, own_token) = (
         has_any("client", ["secret", "secret_file"]),
         has_any("keys", ["ring", "file"]),
@@ -135,7 +135,7 @@ fn merge(table: &mut Table, overrides: Table) {
 }
 
 /// Marks the applications that share a redirect URI with an application of another issuer: two issuers at one redirect URI
-/// need `iss` in their responses (RFC 9700, section 2.1). Their metadata say whether they send it.
+/// need `iss` in their responses (RFC 9700, section 2.1). Their metadata, or the configuration, say whether they send it.
 fn mark_shared_redirect_uris(configs: &mut [Config]) {
     let of_all: Vec<(String, Vec<RedirectUrl>)> = configs
         .iter()
@@ -178,19 +178,26 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
                 add_error("share a cookie key: set different keys for each".to_owned());
             }
-            let has_shared_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
+            let share_a_host = |is_shared: fn(&str, &str) -> bool| match (one.hosts.as_slice(), other.hosts.as_slice()) {
                 ([], []) => true,
                 // The application that names its hosts takes precedence.
                 ([], _) | (_, []) => false,
-                (hosts, others) => hosts
-                    .iter()
-                    .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
+                (hosts, others) => hosts.iter().any(|host| others.iter().any(|other| is_shared(host, other))),
             };
-            if has_shared_host && one.endpoints_prefix == other.endpoints_prefix {
+            let is_below = |path: &str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+            let (prefix, other_prefix) = (one.endpoints_prefix.as_str(), other.endpoints_prefix.as_str());
+            let share_paths =
+                prefix == other_prefix || is_below(prefix, other_prefix) || is_below(other_prefix, prefix);
+            if share_paths && share_a_host(|host, other| is_host(host, other) || is_host(other, host)) {
                 add_error(
-                    "share a host and `endpoints_prefix`: set different `hosts` or different prefixes".to_owned(),
+                    "share a host and `endpoints_prefix` (or one prefix is below the other): set different `hosts` or \
+                     different prefixes"
+                        .to_owned(),
                 );
-            } else if has_shared_host && one.cookie_name_prefix == other.cookie_name_prefix {
+            } else if one.cookie_name_prefix == other.cookie_name_prefix
+                // Browsers send the cookies of a host to all of its ports.
+                && share_a_host(|host, other| without_port(host).eq_ignore_ascii_case(without_port(other)))
+            {
                 add_error("share a host and `cookie_name_prefix`: set different prefixes".to_owned());
             }
         }
@@ -198,9 +205,21 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
     errors
 }
 
+/// Whether a request with this `Host` is for a host of the configuration, which has a port only if that counts.
+pub fn is_host(host: &str, configured: &str) -> bool {
+    configured.eq_ignore_ascii_case(without_port(host)) || configured.eq_ignore_ascii_case(host)
+}
+
+fn without_port(host: &str) -> &str {
+    let split = host.rsplit_once(':');
+    let split = split.filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    split.map_or(host, |(name, _)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::parse;
+    use super::is_host;
     use super::super::tests::two_applications::{KEYS, env, two};
 
     #[test]
@@ -262,6 +281,36 @@ mod tests {
         assert!(error.contains("share a host and `cookie_name_prefix`"), "{error}");
         let distinct = by_prefix.replace("\"/b\"", "\"/b\"\ncookie_name_prefix = \"brand-b\"");
         assert!(parse(&distinct, env).is_ok());
+        let nested = distinct.replace("\"/b\"", "\"/bff/b\"");
+        let error = parse(&nested, env).unwrap_err().to_string();
+        assert!(error.contains("one prefix is below the other"), "{error}");
+    }
+
+    #[test]
+    fn a_host_without_a_port_is_for_every_port_and_cookies_are_for_all_of_them() {
+        let with_hosts = |one: &str, other: &str, more: &str| {
+            let text = two("", more).replace("api.brand-a.com", one);
+            parse(&text.replace("api.brand-b.com", other), env).map_err(|error| error.to_string())
+        };
+        let other_cookies = "cookie_name_prefix = \"brand-b\"";
+        for (one, other) in [("a.com", "A.com:8443"), ("a.com:8443", "a.com")] {
+            let error = with_hosts(one, other, other_cookies).unwrap_err();
+            assert!(error.contains("share a host and `endpoints_prefix`"), "{error}");
+        }
+        assert!(with_hosts("a.com:8443", "a.com:9443", other_cookies).is_ok());
+        let error = with_hosts("a.com:8443", "a.com:9443", "").unwrap_err();
+        assert!(error.contains("share a host and `cookie_name_prefix`"), "{error}");
+        for (host, configured, is_for_it) in [
+            ("a.com", "A.com", true),
+            ("a.com:8443", "a.com", true),
+            ("a.com:8443", "a.com:8443", true),
+            ("a.com:8443", "a.com:9443", false),
+            ("a.com", "a.com:8443", false),
+            ("[::1]:8443", "[::1]", true),
+            ("[::1]", "[::1]", true),
+        ] {
+            assert_eq!(is_host(host, configured), is_for_it, "{host} {configured}");
+        }
     }
 
     #[test]

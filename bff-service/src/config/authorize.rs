@@ -53,11 +53,19 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
         FieldError::new(FILE, what)
     })?;
     let digest = RefCell::new(Sha256::new_with_prefix(&text));
+    let unreadable = RefCell::new(None);
     let secret = |name: &str| {
         let found = env(name).or_else(|| {
             let file = env(&format!("{name}_FILE"))?;
-            let text = Zeroizing::new(std::fs::read_to_string(file).ok()?);
-            Some(text.trim().to_owned())
+            match std::fs::read_to_string(&file).map(Zeroizing::new) {
+                Ok(text) => Some(text.trim().to_owned()),
+                Err(error) => {
+                    unreadable.replace(Some(format!(
+                        "reading {file} ({name}_FILE) failed: {error}: write the path of a file that can be read"
+                    )));
+                    None
+                }
+            }
         })?;
         digest.borrow_mut().update(&found);
         digest.borrow_mut().update([0]);
@@ -79,6 +87,9 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
             };
             Ok((Some(rules), method_header))
         }
-        Err(error) => Err(FieldError::new(FILE, format!("{}: {error}", path.display()))),
+        Err(error) => {
+            let what = unreadable.take().unwrap_or_else(|| error.to_string());
+            Err(FieldError::new(FILE, format!("{}: {what}", path.display())))
+        }
     }
 }

@@ -137,8 +137,8 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
     }
 }
 
-/// Waits for the exchanges whose callers have disconnected: only this process has their results. Another signal stops
-/// the wait.
+/// Waits for the exchanges and revocations that are in progress without their callers: only this process has the results
+/// of the exchanges. Another signal stops the wait.
 async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     // A new listener: the first signal has already been received.
     let mut again = Signals::listen()?;
@@ -153,8 +153,9 @@ async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
 /// another signal. Returns the kind of shutdown.
 async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> Shutdown {
     let mut how = signals.shutdown().await;
+    // Nobody is to send further requests while those in progress finish.
+    is_draining.store(how == Shutdown::Graceful, Relaxed);
     if how == Shutdown::Graceful && !drain.is_zero() {
-        is_draining.store(true, Relaxed);
         log::info!("received SIGTERM: draining for {} s", drain.as_secs());
         // A second signal stops the drain.
         if let Ok(again) = tokio::time::timeout(drain, signals.shutdown()).await {

@@ -172,6 +172,7 @@ fn a_server_that_is_down_at_the_end_of_a_login_comes_back_as_an_error_and_the_lo
         location(&go(&mut browser, &callback)),
         format!("{WEB_ORIGIN}/?error=authorization_server_error")
     );
+    assert_eq!(app.metric("bff_authorization_server_failures_total"), 1);
     app.authorization_server.behave();
     assert_eq!(location(&go(&mut browser, &callback)), format!("{WEB_ORIGIN}/"));
 }

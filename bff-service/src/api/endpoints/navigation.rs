@@ -1,6 +1,6 @@
 //! The navigation variant, for applications whose pages have no code for sign-in and sign-out: the browser navigates to
-//! `/login`, returns to `/callback`, and navigates to `/logout` (`docs/CONTRACT.md`, section 1.4). Logins and sessions
-//! are the same as those of pages.
+//! `/login`, returns to `/callback`, and navigates to `/logout` (`docs/CONTRACT.md`, section 1.4). The code of logins and
+//! sessions is that of the endpoints for pages.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::logout::{self as page_logout, Ended, Extent, Proof};
 use super::page_url::PageUrl;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
-use crate::api::record::log_rejection;
+use crate::api::record::record_before_redirect;
 use crate::api::success::Success;
 use crate::session::pending_logins::Finish;
 use bff_core::request::values::Values;
@@ -55,12 +55,7 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Success, ApiError
         Ok(session) => (session.set_cookies, session.offer),
         // The application informs the user. `error` has the form of RFC 6749, section 4.1.2.1.
         Err(failure) => {
-            // The response is a redirect, so the rejection is logged here.
-            log_rejection("callback", &failure);
-            call.worker
-                .application
-                .metrics
-                .count_rejection("callback", failure.reason());
+            record_before_redirect(&call.worker.application, "callback", &failure);
             let (code, set_cookies) = failure.into_code();
             url.query_pairs_mut().append_pair("error", &code);
             (set_cookies, None)
@@ -71,7 +66,7 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Success, ApiError
         .with_header(offer))
 }
 
-/// `GET /logout?csrf=…`: ends the session and redirects to the authorization server's logout.
+/// `GET /logout?csrf=…`: ends the session and redirects to the URL that `POST /logout` would return.
 pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Success, ApiError> {
     let values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
     let csrf = match Values::of(values) {

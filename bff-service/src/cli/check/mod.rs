@@ -149,7 +149,8 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
                 .to_owned(),
         );
     }
-    if !metadata.iss_parameter_supported {
+    // A signed response (JARM) has its issuer.
+    if !metadata.iss_parameter_supported && config.client.response_mode != ResponseMode::Jwt {
         report.warnings.push(
             "the authorization server does not announce `iss` in its responses (RFC 9207): write a `client.redirect_uri` \
              that is registered at no other authorization server"

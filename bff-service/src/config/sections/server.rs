@@ -14,10 +14,10 @@ section! {
         pub(in crate::config) admin_port: u16 = 3005;
         /// Number of worker threads for the endpoints of the service, and as many for the admin listener if `/authorize` is
         /// enabled. If unset, one for each core.
-        pub workers: Option<usize> = None, 1..=1024;
+        pub workers: Option<usize> = None, 1..=512;
         /// How long the service continues to serve requests after SIGTERM, in seconds, while `/readyz` reports that the
         /// service is shutting down: the time that the proxy in front of the service needs to notice. The service then
-        /// finishes the requests and the token requests in progress, and exits.
+        /// finishes the requests in progress, for at most 15 seconds, and the token requests, and exits.
         pub drain_seconds: u64 = 0, 0..=3600;
         /// How often the service reloads cookie keys, client secrets and the rules of `/authorize`, in seconds. `0`:
         /// only on SIGHUP.

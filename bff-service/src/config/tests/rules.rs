@@ -211,6 +211,19 @@ fn faults_in_the_rules_of_authorize_name_the_file_and_the_field_and_no_secret() 
         assert!(message.contains(expected), "{expected}: {message}");
         assert!(!message.contains(KEY), "{message}");
     }
+    std::fs::write(&file, rules.replace("BFF_COOKIE_KEYS", "GATEWAY_KEYS")).unwrap();
+    let settings = format!("[authorize]\nplugin_configuration_file = \"{}\"\n", file.display());
+    let unreadable = |name: &str| match name {
+        "GATEWAY_KEYS_FILE" => Some("/nowhere/keys".to_owned()),
+        other => environment(other),
+    };
+    let message = Config::parse(&EXAMPLE.replace("[authorize]\n", &settings), unreadable)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("reading /nowhere/keys (GATEWAY_KEYS_FILE) failed"),
+        "{message}"
+    );
     let missing = EXAMPLE.replace(
         "[authorize]\n",
         "[authorize]\nplugin_configuration_file = \"/nowhere.json\"\n",

@@ -42,7 +42,7 @@ enum Stored {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         begun: Option<Box<StoredSession>>,
     },
-    /// A failure: whether the session has ended, or the authorization server refused the request.
+    /// A failure.
     Refused(Failure),
 }
 
@@ -61,6 +61,13 @@ struct StoredSession {
 enum Failure {
     SessionExpired,
     Rejected,
+    /// Unknown to a replica of an earlier version, like the next two: it reads the result as [`Failure::Unavailable`].
+    Busy {
+        retry_after: Option<u16>,
+    },
+    LoginRequired,
+    InsufficientUserAuthentication,
+    /// Any other.
     Unavailable,
 }
 
@@ -93,9 +100,13 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
         },
         Err(ErrorCode::SessionExpired) => Stored::Refused(Failure::SessionExpired),
         Err(ErrorCode::AuthorizationError) => Stored::Refused(Failure::Rejected),
+        Err(ErrorCode::AuthorizationServerBusy { retry_after }) => Stored::Refused(Failure::Busy {
+            retry_after: *retry_after,
+        }),
+        Err(ErrorCode::LoginRequired) => Stored::Refused(Failure::LoginRequired),
+        Err(ErrorCode::InsufficientUserAuthentication) => Stored::Refused(Failure::InsufficientUserAuthentication),
         Err(
             ErrorCode::AuthorizationServerError
-            | ErrorCode::AuthorizationServerBusy { .. }
             | ErrorCode::RefreshUnavailable
             | ErrorCode::ServerError
             | ErrorCode::UnauthorizedRequest
@@ -103,8 +114,6 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             | ErrorCode::PayloadTooLarge
             | ErrorCode::UnsupportedMediaType
             | ErrorCode::TokenExpired
-            | ErrorCode::LoginRequired
-            | ErrorCode::InsufficientUserAuthentication
             | ErrorCode::DeviceBindingRequired
             | ErrorCode::DeviceChallenge
             | ErrorCode::Prefetch
@@ -170,6 +179,9 @@ pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> O
         })),
         Stored::Refused(Failure::SessionExpired) => Err(ErrorCode::SessionExpired),
         Stored::Refused(Failure::Rejected) => Err(ErrorCode::AuthorizationError),
+        Stored::Refused(Failure::Busy { retry_after }) => Err(ErrorCode::AuthorizationServerBusy { retry_after }),
+        Stored::Refused(Failure::LoginRequired) => Err(ErrorCode::LoginRequired),
+        Stored::Refused(Failure::InsufficientUserAuthentication) => Err(ErrorCode::InsufficientUserAuthentication),
         Stored::Refused(Failure::Unavailable) => Err(ErrorCode::AuthorizationServerError),
     })
 }
@@ -204,10 +216,19 @@ mod tests {
         let sealer = keys().for_refreshes();
         let own = key(1, "a");
         let tokens = renewed("new", true, clock::now() + 300);
-        for outcome in [tokens, Err(ErrorCode::SessionExpired)] {
+        for outcome in [
+            tokens,
+            Err(ErrorCode::SessionExpired),
+            Err(ErrorCode::AuthorizationError),
+            Err(ErrorCode::AuthorizationServerError),
+            Err(ErrorCode::AuthorizationServerBusy { retry_after: Some(7) }),
+            Err(ErrorCode::AuthorizationServerBusy { retry_after: None }),
+            Err(ErrorCode::LoginRequired),
+            Err(ErrorCode::InsufficientUserAuthentication),
+        ] {
             let sealed = seal(&sealer, own, &outcome, 30).unwrap();
             let opened = open(&sealer, own, sealed.as_bytes()).unwrap();
-            assert_eq!(opened.is_ok(), outcome.is_ok());
+            assert_eq!(opened.as_ref().err(), outcome.as_ref().err());
             for other in [
                 key(1, "b"),
                 key(2, "a"),
