@@ -59,7 +59,7 @@ impl Deployment {
         })
     }
 
-    /// A new session whose access token cookie has a value of about `size` bytes.
+    /// A new session whose access token cookie has a value of about `size` bytes, but of no fewer than 146.
     pub(crate) fn session(&self, size: usize) -> Result<Session> {
         self.session_in(Binding::Unbound, size)
     }
@@ -126,7 +126,7 @@ impl Deployment {
     }
 }
 
-/// The length of an access token whose sealed cookie has this size, both in bytes.
+/// The length of an access token whose sealed cookie has about this size, both in bytes. It is at least 16.
 pub(crate) fn token_length(size: usize) -> usize {
     const SEALED_AROUND_BYTES: usize = 1 + 4 + 24 + 48 + 16;
     (size * 3 / 4).saturating_sub(SEALED_AROUND_BYTES).max(16)

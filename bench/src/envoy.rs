@@ -1,4 +1,4 @@
-//! Envoy's configuration for a run: one process, a listener for each variant.
+//! Envoy's configuration for a run: one process with the listeners of all variants.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -68,8 +68,8 @@ impl Measured {
 pub(crate) enum Pace {
     /// Each connection sends the next one when it has received a response.
     Full,
-    /// This number per second in all, whether the responses come or not. A latency counts from the time when the request was
-    /// due.
+    /// This number per second in all. A request that is due before the previous response of its connection follows that
+    /// response. A latency counts from the time when the request was due.
     PerSecond(f64),
 }
 

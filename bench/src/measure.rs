@@ -152,8 +152,8 @@ async fn measure_side_by_side(
     Ok(slices)
 }
 
-/// Sends all requests of a subject once. What a session costs that is used again must not be an average with its first use,
-/// which variants of its own measure.
+/// Sends all requests of a subject at least once. What a session costs that is used again must not be an average with its first
+/// use, which variants of its own measure.
 async fn use_each_session(subject: &Subject<'_>, plan: Plan) -> Result<()> {
     let mut left = subject.requests.list.len();
     while left > 0 {

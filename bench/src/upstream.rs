@@ -21,7 +21,7 @@ pub(crate) struct Upstream {
     pub(crate) jwt: String,
     /// The ID token, for clients whose code asks for one.
     pub(crate) id_token: String,
-    /// The authorization server's JWKS, for `jwt_authn` and for the service.
+    /// The authorization server's JWKS, for the service and for oauth2-proxy.
     pub(crate) jwks: String,
     /// The number of introspections.
     pub(crate) introspections: Cell<u64>,

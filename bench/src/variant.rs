@@ -19,7 +19,7 @@ pub(crate) struct Variant {
 /// What must and must not reach the API.
 pub(crate) struct Expected {
     pub(crate) authorization: bool,
-    /// The length of the access token after `Bearer `, in bytes; `None` if it is the JWT of every other variant.
+    /// The length of the access token after `Bearer `, in bytes; `None` if it is not checked.
     pub(crate) token_length: Option<usize>,
     pub(crate) our_cookies: bool,
 }

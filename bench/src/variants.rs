@@ -12,10 +12,10 @@ use crate::result::Result;
 use crate::variant::{Expected, Variant};
 use crate::{lua, oauth2, oauth2_proxy};
 
-/// The number of sessions in turn, unless the name of the variant has another number.
+/// The number of sessions in turn, unless the variant has another number.
 pub(crate) const SESSIONS: usize = 64;
 /// More sessions than the cache of opened cookies holds, so that each request is a cache miss.
-pub(crate) const MORE_THAN_ARE_CACHED: usize = 20_500;
+pub(crate) const MORE_THAN_ARE_CACHED: usize = 30_500;
 
 /// All variants, and the listeners for them.
 pub(crate) struct Variants {
@@ -121,7 +121,9 @@ impl Variants {
             let name = format!("web-first-{size}");
             self.add(&name, &bare_name(size), opened, requests, 200, Some((true, false)));
         }
-        let small_cache = self.add_listener(web(1));
+        let mut stage = envoy::phantom_token(1);
+        stage["shared_cache_bytes"] = json!(0);
+        let small_cache = self.add_listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})));
         let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
         self.add(
             "web-miss-200",

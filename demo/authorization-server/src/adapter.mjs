@@ -7,7 +7,13 @@ import { epochTime } from './database.mjs';
 import { log } from './log.mjs';
 
 // Identifiers that are credentials: stored as hashes, so that a stolen database holds no usable credential.
-const BEARER = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken', 'PushedAuthorizationRequest']);
+const BEARER = new Set([
+  'AccessToken',
+  'AuthorizationCode',
+  'ClientCredentials',
+  'RefreshToken',
+  'PushedAuthorizationRequest',
+]);
 // Models that are deleted with their grant.
 const GRANTED = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 // Models that may be used once: the first request wins.
@@ -79,8 +85,8 @@ class Adapter {
   }
 
   // Reading first and marking later would let two concurrent requests both use a refresh token. So the update itself
-  // decides, and the loser is treated like any second use: the grant and all of its tokens are revoked
-  // (RFC 9700, section 4.14.2).
+  // decides, and the loser is treated like any second use: outside of the grace period, the grant and all of its tokens are
+  // revoked (RFC 9700, section 4.14.2).
   async consume(id) {
     const key = this.#key(id);
     const { rowsAffected } = await this.#database.execute({

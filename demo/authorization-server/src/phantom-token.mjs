@@ -46,7 +46,7 @@ export function phantomToken(config, signingKeys) {
 
     const claims = wanted === 'rfc9701' ? decodeJwt(ctx.body).token_introspection : ctx.body;
     if (claims.active !== true) {
-      // Without no-store, so that the filter may cache an inactive token for a moment.
+      // Without the no-store of oidc-provider, as for an active token.
       ctx.remove('Cache-Control');
       const empty = config.inactiveResponse ?? (wanted === 'json' || wanted === 'rfc9701' ? 'json' : '204');
       if (empty === '204') ctx.status = 204;

@@ -118,7 +118,7 @@ export function createProvider(config, database, keys) {
     interactions: { url: interactionUrl },
     loadExistingGrant,
     issueRefreshToken: async (ctx, client) => client.grantTypeAllowed('refresh_token'),
-    // Always: the second use of a refresh token is then a sign of theft and revokes the grant.
+    // Always: the second use of a refresh token, after the grace period, is then a sign of theft and revokes the grant.
     rotateRefreshToken: true,
     clientBasedCORS: () => false,
     ttl: {

@@ -40,7 +40,7 @@ const STEPS: [Step; 7] = [
     Step::Never,
 ];
 
-/// A round: its step, and those whose callouts were made.
+/// A round: its step, the number of callouts, and the requests that it has ended.
 struct Round {
     step: Step,
     callouts: AtomicUsize,
@@ -69,7 +69,7 @@ impl Round {
                 active(When::Turns(3), callout)
             }
             Step::AfterTheResponse if is_first => {
-                self.kill(request, 2);
+                self.kill(request, 3);
                 active(When::Turns(2), callout)
             }
             Step::EachSuccessor if before < REQUESTS - 1 => {
