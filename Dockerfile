@@ -79,7 +79,7 @@ COPY --from=programs /programs/demo-containers /usr/local/bin/demo-containers
 ENTRYPOINT ["/usr/local/bin/demo-containers", "exec", "--env-file", "/run/envoy/envoy.env", "--", "/usr/local/bin/envoy"]
 CMD ["-c", "/run/envoy/envoy.yaml"]
 
-# Writes certificates, secrets and configuration on the first start.
+# Writes the certificates and secrets that are missing, and the configuration.
 FROM ${PROGRAMS} AS demo-setup
 COPY --from=programs /programs/demo-containers /usr/local/bin/demo-containers
 COPY --from=programs --chown=65532:65532 /folders/setup /setup

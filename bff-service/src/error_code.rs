@@ -5,7 +5,7 @@ use bff_core::error_body::error_body;
 use bff_core::gateway::error_code::ErrorCode as Shared;
 
 /// `Retry-After` of [`ErrorCode::RefreshUnavailable`], in seconds: while Redis is unavailable, the service sends a
-/// command every second, and refreshes again three seconds after Redis is back.
+/// command every second, and refreshes again about three seconds after Redis is back.
 const REDIS_RETRY_SECONDS: u16 = 5;
 
 /// The error code of a failed request.
@@ -16,7 +16,8 @@ pub enum ErrorCode {
     AuthorizationServerError,
     /// The authorization server cannot answer now. The same request may succeed later.
     AuthorizationServerBusy {
-        /// The time to wait, in seconds, if the authorization server sends one: the `Retry-After` of the response.
+        /// The time to wait, from 1 to 300 seconds, if the authorization server sends one: the `Retry-After` of the
+        /// response.
         retry_after: Option<u16>,
     },
     /// The same request may succeed later. One of these holds:
@@ -49,7 +50,8 @@ pub enum ErrorCode {
     LoginRequired,
     /// The user has not authenticated as the login required (RFC 9470, section 3).
     InsufficientUserAuthentication,
-    /// The session is bound to a device, and the request lacks a valid proof or, for a logout everywhere, a fresh one.
+    /// The session is bound to a device or was replaced, and the request lacks a valid proof or, for a logout everywhere,
+    /// a fresh one.
     DeviceBindingRequired,
     /// The browser must sign the challenge of the response with the device's key.
     DeviceChallenge,

@@ -1,7 +1,7 @@
 //! The BFF service: the OpenID Connect client of a single page application, which gives the browser sealed, HttpOnly
 //! cookies instead of tokens. `docs/CONTRACT.md`, sections 1, 2 and 4, is its specification.
 //!
-//! From the top down; no module imports one that is above it:
+//! From the top down; except in tests, no module imports one that is above it:
 //!
 //! * [`cli`], [`server`]: the commands, the two listeners and the background tasks.
 //! * [`api`], [`authorize`]: the HTTP endpoints, and the gateway's decisions for proxies.

@@ -22,7 +22,8 @@ use bff_service::version::{COMMIT, VERSION};
 const NO_APPLICATION: &str = "missing application: configure one, or several as [applications.<name>]";
 
 fn main() -> ExitCode {
-    // Both TLS and signatures use this provider. Without one, the first connection would panic.
+    // TLS to Redis uses this provider, and all other connections name theirs. Without it, rustls would take that of its
+    // crate features, and panic if a dependency enabled a second one.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("error: installing the TLS cryptography provider failed: another one is already installed");
         return ExitCode::FAILURE;

@@ -1,11 +1,11 @@
-//! Random bytes of the generator of AWS-LC: the operating system seeds it for each thread, so a nonce needs no system
-//! call.
+//! Random bytes of the generator of AWS-LC. Each thread has a generator, which is rarely seeded again, so a nonce
+//! normally needs no system call.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-/// No random bytes are available. The request fails.
+/// No random bytes are available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("generating random bytes failed")]
 pub struct RandomError;
@@ -20,7 +20,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     Ok(bytes)
 }
 
-/// 256 random bits as 43 characters of base64url: a `state`, a `nonce`, a PKCE code verifier.
+/// 256 random bits as 43 characters of base64url, such as a `state`, a `nonce` or a PKCE code verifier.
 ///
 /// # Errors
 /// The generator failed.

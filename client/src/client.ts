@@ -9,7 +9,7 @@ import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageU
 import { type Claims, Known, type PageLoad, type Session, type SessionEvent, type SessionListener } from './session.js';
 import type { TabEvent } from './tabs.js';
 
-/** How long signing out waits for a sign-in or a refresh that is in progress in another tab. */
+/** How long signing out waits for a change of the session that is in progress, in any tab. */
 const LOGOUT_WAIT_MS = 1000;
 /** The API itself is the reason for HTTP 401 with an access token that is newer than this: another refresh would not help. */
 const FRESH_MS = 10_000;
@@ -33,9 +33,9 @@ export class BffClient<C extends object = Claims> {
   #failure: unknown;
   /** Until when no other refresh is tried because of that, in milliseconds since 1970. */
   #notBefore = 0;
-  /** The number of session requests. */
+  /** The number of session requests, and of what makes the responses to earlier ones out of date. */
   #asked = 0;
-  /** The number of the newest session request whose response was read. */
+  /** The number of the newest of these whose response was read. */
   #answered = 0;
 
   /** A server that renders pages can create a `BffClient`, too, and use `current`. Everything else needs a page. */
@@ -198,7 +198,7 @@ export class BffClient<C extends object = Claims> {
     return send(input);
   };
 
-  /** Sends nothing while a sign-in is being completed, nor without a CSRF value that is needed. */
+  /** Waits while a sign-in is being completed, and requests the session first if its CSRF value is needed and unknown. */
   async #ready(isCsrfNeeded: boolean): Promise<void> {
     try {
       await this.#pageLoad;

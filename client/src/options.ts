@@ -54,7 +54,7 @@ export interface LogoutOptions {
 /** The result of a sign-out. */
 export interface LogoutResult {
   /**
-   * With `everywhere`, what could not be done: `other_sessions` (the user is unknown, so only this session has ended),
+   * With `everywhere`, what could not be done: `other_sessions` (the user is unknown, so no other session has ended),
    * `other_tokens` (not revoked at the authorization server), `other_browsers` (still signed in at the authorization server),
    * `other_replicas` (of the BFF, which do not know yet).
    */

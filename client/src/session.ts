@@ -9,7 +9,7 @@ export type Claims = Readonly<Record<string, unknown>>;
 export interface Session<C extends object = Claims> {
   /** `undefined` until the BFF has responded for the first time. */
   readonly isLoggedIn: boolean | undefined;
-  /** The claims of the signed-in user. `undefined`: no user is signed in, or the authorization server issues no ID token. */
+  /** The claims of the signed-in user. `undefined`: no user is signed in, or the session has no ID token. */
   readonly claims?: Readonly<C> | undefined;
   /** While the session is about to end: its end, in milliseconds since 1970. `touch()` may prolong it. */
   readonly expiresAt?: number | undefined;

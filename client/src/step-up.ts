@@ -22,8 +22,8 @@ export interface RefusedCall {
  * - `repeated`: the user has authenticated again, and this is the response to the GET;
  * - `completed`: the user has authenticated again, and may repeat the call: it is not a GET, or another user has signed in, or
  *   the user is not known;
- * - `failed`: the user has not authenticated as required: the sign-in failed (`error`) or was abandoned, or the API still
- *   refuses the call. Only `retry`, for a button, begins another sign-in.
+ * - `failed`: the sign-in failed (`error`), was abandoned or could not begin, the API still refuses the call, or the call could
+ *   not be repeated (`error`). Only `retry`, for a button, begins another sign-in.
  */
 export type StepUpEvent =
   | { readonly type: 'repeated'; readonly call: RefusedCall; readonly response: Response }

@@ -8,7 +8,10 @@ export interface KeepOpenOptions {
    * expired access token, once for all tabs. It does not count as activity of the user.
    */
   readonly probe: string;
-  /** The first pause before a further connection, in milliseconds. Each failure doubles it. 1,000 by default. */
+  /**
+   * The first pause before a further connection, in milliseconds. Each failure doubles it. Up to half of each pause is left out
+   * at random. 1,000 by default.
+   */
   readonly minPauseMs?: number;
   /** The longest pause, in milliseconds. 30,000 by default. */
   readonly maxPauseMs?: number;
@@ -18,9 +21,9 @@ export interface KeepOpenOptions {
 const NORMAL_CLOSURE = 1000;
 
 /**
- * Keeps a stream open while a user is signed in: calls `open` at once or at the next sign-in, and again after each lost
- * connection. Closes the stream when the session ends, and opens another one when a user signs in. A WebSocket that its server
- * closes with code 1000 is not opened again until the next sign-in.
+ * Keeps a stream open while a user is signed in: calls `open` as soon as one is, and again after each lost connection. Closes
+ * the stream when the session ends, and opens another one when a user signs in. A WebSocket that its server closes with code
+ * 1000 is not opened again until the next sign-in.
  * @param open makes the stream, and adds the listeners of the application
  * @returns a function that closes the stream for good
  */

@@ -1,4 +1,4 @@
-//! The body of every error response of the gateway and the service.
+//! The body of the error responses of the gateway and of the service's endpoints.
 
 use serde_json::{Map, Value};
 

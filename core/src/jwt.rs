@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 
 use crate::encoding::base64url;
 
-/// The maximum length of a signed JWT whose claims are read, in bytes: what servers commonly accept in one header.
+/// The maximum length of a signed JWT whose claims are read, in bytes: many servers accept no longer header.
 const MAX_JWT_BYTES: usize = 16 * 1024;
 
-/// Returns the claims of a signed JWT that may be forwarded as an access token; `None` for anything else: not three
-/// strict base64url parts, an unsigned JWT, or a token that is not for APIs by its `typ`, such as an introspection
-/// response (RFC 9701) or a logout token.
+/// Returns the claims of a signed JWT that may be forwarded as an access token; `None` for anything else, such as text
+/// that is not three strict base64url parts, an unsigned JWT, one that is too long, or a token that is not for APIs by its
+/// `typ`: an introspection response (RFC 9701), a logout token.
 pub(crate) fn access_token_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ.is_none_or(|typ| matches!(typ, "at+jwt" | "jwt")))
 }
@@ -28,9 +28,9 @@ pub(crate) fn is_unsecured(token: &[u8]) -> bool {
     object(header).as_ref().is_some_and(is_none)
 }
 
-/// Whether this is meant as a JWT, although [`access_token_claims`] does not read it: its `typ` is that of another kind of
-/// token, or only lenient decoders accept its encoding. Somebody may have changed it so that its claims are overlooked here,
-/// while the authorization server still accepts it.
+/// Whether this is meant as a JWT, although [`access_token_claims`] does not read it: for example, its `typ` is that of
+/// another kind of token, or only lenient decoders accept its encoding. Somebody may have changed it so that its claims
+/// are overlooked here, while the authorization server still accepts it.
 pub(crate) fn is_unreadable(token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == b'.');
     let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {

@@ -10,6 +10,7 @@
 //! - [`request`]: request head, Origin and Fetch Metadata, trace context, the bytes of an access token.
 //! - [`session`]: the session of a request, the CSRF value, and ended sessions.
 //! - [`jwt`]: the form of a JWT, and the claims that both the service and the filter read.
+//! - [`error_body`]: the body of error responses.
 //! - [`gateway`]: the state machine of the filter and of `/authorize`.
 #![forbid(unsafe_code)]
 #![deny(

@@ -1,5 +1,6 @@
-//! All host calls of the filter except reading the environment and reporting metrics. Header values are bytes. If the
-//! SDK would panic on a result of the host, the call is made only if the host cannot return that result.
+//! The host calls of the filter, except reading the head of a request and the environment, and metrics. Header values that
+//! the host returns are bytes. If the SDK would panic on a result of the host, the call is made only if the host cannot
+//! return that result.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -122,17 +123,17 @@ pub(crate) fn reset() {
     let _ = hostcalls::reset_http_request();
 }
 
-/// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no
-/// more requests.
+/// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist, has no healthy
+/// host, or accepts no more requests.
 pub(crate) fn call_out(request: &CalloutRequest<'_>) -> Option<u32> {
     let body = (!request.body.is_empty()).then_some(request.body);
     let headers = request.headers.to_vec();
     hostcalls::dispatch_http_call(request.cluster, headers, body, Vec::new(), request.timeout).ok()
 }
 
-/// Returns the status and the body of the response to the callout whose callback this is. If the connection was reset,
-/// there are no headers, and reading one would panic: the status is 0. The body is `None` if it is longer than `limit`
-/// bytes.
+/// Returns the status and the body of the response to the callout whose callback this is. If the callout failed, there are
+/// no headers, and reading one would panic: the status is 0, and the body is `None`. The body is `None`, too, if it is longer
+/// than `limit` bytes.
 pub(crate) fn callout_response(num_headers: usize, body_size: usize, limit: usize) -> (u16, Option<Vec<u8>>) {
     if num_headers == 0 {
         return (0, None);

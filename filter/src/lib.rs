@@ -1,8 +1,8 @@
 //! The Envoy filter: a thin proxy-wasm shell around `bff-core`.
 //!
 //! Envoy's callbacks become events of the gateway, and its effects become host calls. All rules are in the core, and
-//! what every shell does alike is in `bff-shell`. A panic here would take down the whole worker, so nothing may panic,
-//! and header values are bytes and never strings.
+//! what every shell does alike is in `bff-shell`. A panic here would take down the VM of the whole worker, so nothing may
+//! panic, and header values from outside are bytes, not strings.
 #![allow(
     missing_docs,
     reason = "the SDK's macro makes a public function, and nothing here is for other crates"

@@ -25,11 +25,11 @@ use crate::metrics::Stats;
 /// Period of a tick that is due as soon as possible.
 const NEXT_TICK: Duration = Duration::from_millis(1);
 
-/// The maximum number of decisions on other requests in one callback, and that of resets. Envoy ends each request inside the
+/// The maximum number of decisions on paused requests in one callback, and that of resets. Envoy ends each request inside the
 /// last callback of the one before, so all of them take stack at once, and V8's stack has room for only a few hundred.
 const MAX_OTHERS: usize = 32;
 
-/// Period of the root context's ticks, for metrics, warnings and the list of ended sessions.
+/// Period of the root context's ticks.
 const TICK: Duration = Duration::from_millis(500);
 
 /// There is one for each worker and configuration.
@@ -102,7 +102,7 @@ impl Worker {
         let has_decided = self.carry_out_postponed(&host);
         self.gateway.on_tick(&host);
         self.gateway.repeat_lost(&host);
-        // Last, and never together with a decision on the same stream, since Envoy may end streams inside these calls.
+        // After all decisions, and never together with one on the same stream, since Envoy may end streams inside these calls.
         if has_decided || self.gateway.end_streams(&host) {
             host::tick_every(NEXT_TICK);
         }

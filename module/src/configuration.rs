@@ -42,7 +42,7 @@ pub(crate) struct Thread {
     pub(crate) worker: Worker,
     discovered: Option<Arc<DiscoveredSecrets>>,
     seen: SeenSecrets,
-    /// Whether all discovered secrets have arrived.
+    /// Whether all discovered secrets have arrived, and were valid.
     is_ready: AtomicBool,
     pub(crate) metrics: Arc<Metrics<MetricId, LabelledId>>,
     counts: Mutex<RequestCounts>,
@@ -59,7 +59,8 @@ pub(crate) enum Mode {
 }
 
 impl Configuration {
-    /// Reads a configuration, and begins its ticks. Must be called when Envoy creates the configuration.
+    /// Reads a configuration, and begins its ticks if Envoy serves requests. Must be called when Envoy creates the
+    /// configuration.
     ///
     /// # Errors
     /// What is wrong, for the log.
@@ -74,7 +75,8 @@ impl Configuration {
             Mode::Serve(count) => count.max(1),
             Mode::Validate => 1,
         };
-        // Metrics can be defined only now, so for discovered keys there is only the metric with the key as a label.
+        // Metrics can be defined only now, and discovered keys are not known: with a discovered secret, there is only the
+        // metric with the key as a label.
         let stages = config.bff_token.iter().filter(|_| discovered.is_none());
         let keys = stages.flat_map(|stage| stage.sealer.key_ids());
         let metrics = Arc::new(Metrics::define(envoy, keys));
@@ -181,9 +183,9 @@ impl Thread {
         discovered: Option<Arc<DiscoveredSecrets>>,
         metrics: &Arc<Metrics<MetricId, LabelledId>>,
     ) -> Thread {
-        /// The last number of a thread of a configuration. The number of a request begins with that of its thread, and
+        /// The number of the next thread of a configuration. The number of a request begins with that of its thread, and
         /// is unique in the process.
-        static LAST: AtomicU64 = AtomicU64::new(0);
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         const STREAMS_BITS: u32 = 36;
         let mut gateway = Gateway::with_memory(config.clone(), memories::of);
         gateway.share_newest_tokens(memories::newest_tokens());
@@ -194,11 +196,12 @@ impl Thread {
             seen: SeenSecrets::default(),
             metrics: Arc::clone(metrics),
             counts: Mutex::default(),
-            next_stream: AtomicU64::new(LAST.fetch_add(1, Ordering::Relaxed).wrapping_shl(STREAMS_BITS)),
+            next_stream: AtomicU64::new(NEXT.fetch_add(1, Ordering::Relaxed).wrapping_shl(STREAMS_BITS)),
         }
     }
 
-    /// Takes the newest secrets, before a request. Returns whether there are any: without secrets no request is decided.
+    /// Takes the newest secrets, before a request. Returns whether the thread has all of them: until then
+    /// every request is rejected.
     pub(crate) fn take_secrets(&self, envoy: &impl EnvoyStream) -> bool {
         let Some(discovered) = &self.discovered else {
             return true;
@@ -244,7 +247,7 @@ pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::MAX)
 }
 
-/// Envoy in a tick, which belongs to no request: the gateway polls, warns and counts.
+/// Envoy in a tick, which belongs to no request.
 struct TickHost<'a, E> {
     envoy: &'a E,
 }

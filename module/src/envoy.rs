@@ -17,7 +17,7 @@ pub(crate) struct MetricId(pub(crate) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LabelledId(pub(crate) usize);
 
-/// A span below that of a request. It is finished when it is dropped, which must be before the request ends.
+/// A child span of a request's span. It is finished when it is dropped, which must be before the request ends.
 pub(crate) trait Span {
     /// Sets a tag.
     fn set_tag(&self, name: &str, value: &str);
@@ -39,8 +39,8 @@ pub(crate) trait Envoy: Meter<Id = MetricId, LabelledId = LabelledId> {
     /// Writes a line to Envoy's log, which leaves out lines below its level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
 
-    /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no
-    /// more requests.
+    /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist, has no healthy
+    /// host, or accepts no more requests.
     fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64>;
 
     /// Returns what wakes this configuration or request.
@@ -65,7 +65,7 @@ pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
     /// Returns the name of the route that Envoy has selected, which lives until the hook ends; empty if it has none.
     fn route_name(&self) -> &[u8];
 
-    /// Begins a span below that of the request; `None` if Envoy does not trace the request.
+    /// Begins a child span of the request's span; `None` if Envoy does not trace the request.
     fn begin_span(&self, name: &str) -> Option<Box<dyn Span>>;
 
     /// Changes the head of the request, which has not been forwarded yet.

@@ -18,7 +18,7 @@ pub(crate) struct DiscoveredSecrets {
 }
 
 /// Checks a configuration, and subscribes to the secrets to which it refers; `None`: it refers to none. Must be called
-/// when Envoy creates the configuration. Then the configuration has no secrets yet.
+/// when Envoy creates the configuration. Then random values stand in for these secrets.
 ///
 /// # Errors
 /// The first invalid field, and what to write.
@@ -60,7 +60,7 @@ impl<E: EnvoyConfiguration> Secrets for Subscriber<'_, E> {
         // A random value stands in for the one that has not arrived, so that the rest of the configuration can be
         // checked. Nobody knows it, and no request is decided with it.
         let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *bytes).map_err(|_| "internal error: no random numbers")?;
+        getrandom::fill(&mut *bytes).map_err(|_| "generating random bytes failed")?;
         Ok(Zeroizing::new(hex::encode(&*bytes)))
     }
 }
@@ -72,7 +72,7 @@ pub(crate) struct SeenSecrets(Mutex<Seen>);
 #[derive(Default)]
 struct Seen {
     newest: Values,
-    /// The newest valid values. There are none until all have arrived.
+    /// The newest valid values. There are none until all have arrived and are valid.
     valid: Values,
 }
 
@@ -88,7 +88,8 @@ pub(crate) struct Change {
 }
 
 impl SeenSecrets {
-    /// Looks for new values. An invalid value changes nothing, and other new values take effect all the same.
+    /// Looks for new values. The first ones take effect if all are valid. From then on, an invalid value changes nothing, and
+    /// other new values take effect all the same.
     pub(crate) fn change(&self, discovered: &DiscoveredSecrets, envoy: &impl EnvoyStream) -> Change {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut change = Change::default();

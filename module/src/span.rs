@@ -8,7 +8,7 @@ use crate::envoy::{EnvoyStream, Span};
 const TRACEPARENT: &str = "traceparent";
 
 /// Sends a step's request to the authorization server on behalf of a caller's request. If Envoy traces the caller's
-/// request, the step has a span below that of the caller's request. Returns what `send` returns, and the span while the
+/// request, the step has a child span of that of the caller's request. Returns what `send` returns, and the span while the
 /// step is in progress.
 pub(crate) fn call_out(
     envoy: &impl EnvoyStream,

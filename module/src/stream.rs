@@ -105,7 +105,7 @@ impl Stream {
         }
         let action = self.thread.worker.on_request(&self.host(envoy), self.id, head);
         if action != Action::Pause && self.state.get() == State::Paused {
-            // What the request was going to wait for has arrived in the meantime.
+            // What the request was going to wait for has arrived in the meantime, or its callout could not be made.
             waiting::remove(self.id);
         }
         match action {
@@ -231,8 +231,8 @@ impl Stream {
 }
 
 /// The gateway must learn of the end of every request that is paused, since its caller may have disconnected, and of
-/// every request that the gateway may end. Envoy is not called here. The end of any other request takes no lock that
-/// the workers share.
+/// every request that the gateway may end. Envoy is called here only through schedulers. The end of any other request takes
+/// no lock that the workers share.
 impl Drop for Stream {
     fn drop(&mut self) {
         if matches!(self.state.get(), State::Paused | State::Open) {

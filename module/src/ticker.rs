@@ -1,4 +1,4 @@
-//! A thread that wakes every configuration twice a second: Envoy has no timer for modules.
+//! A thread that wakes every configuration twice a second: Envoy has no timer for the HTTP filters of modules.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::envoy::Wake;
 
-/// Period of a configuration's ticks, for metrics, warnings and the list of ended sessions.
+/// Period of a configuration's ticks.
 const TICK: Duration = Duration::from_millis(500);
 
 static CONFIGURATIONS: Mutex<Vec<(u64, Arc<dyn Wake>)>> = Mutex::new(Vec::new());

@@ -1,5 +1,5 @@
-//! The requests of all configurations and workers that are paused or may be ended, and the tasks that other requests and threads have
-//! given them.
+//! The requests of all configurations and workers that are paused or may be ended, and the tasks that other requests and
+//! threads have given them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ pub(crate) fn add(stream: StreamId, wake: Arc<dyn Wake>) {
     with_waiters(|waiters| waiters.insert(stream, Waiter { wake, tasks }));
 }
 
-/// Gives a request something to do, unless it waits for nothing any more or has ended.
+/// Gives a request something to do, unless it was removed.
 pub(crate) fn add_task(stream: StreamId, task: Task) {
     let wake = with_waiters(|waiters| {
         let waiter = waiters.get_mut(&stream)?;
@@ -58,7 +58,7 @@ pub(crate) fn next(stream: StreamId) -> Option<Task> {
     with_waiters(|waiters| waiters.get_mut(&stream)?.tasks.pop_front())
 }
 
-/// Removes a request that waits for nothing any more, or has ended.
+/// Removes a request that is not paused any more and that the gateway may not end, or that has ended.
 pub(crate) fn remove(stream: StreamId) {
     let waiter = with_waiters(|waiters| waiters.remove(&stream));
     drop(waiter);

@@ -76,7 +76,7 @@ pub trait Host {
     /// Sends a request to a cluster. In the callback of a request, it is sent on behalf of that request. The host
     /// passes the response to [`Worker::on_server_response`](crate::worker::Worker::on_server_response) or
     /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not
-    /// exist or accepts no more requests. Then there is no response.
+    /// exist, has no healthy host, or accepts no more requests. Then there is no response.
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool;
 
     /// Carries out a decision on a paused request, which may be another than that of this callback, and may have ended.
@@ -112,7 +112,8 @@ pub trait RequestHost: Host + RequestAttributes {
     /// callback has not ended yet.
     fn prepare_to_wait(&self, stream: StreamId);
 
-    /// Counts this request as forwarded, or as rejected, by whatever the host knows of it. Its head has not been changed yet.
+    /// Counts this request as forwarded, or as rejected, by whatever the host knows of it. Its head has not been changed yet,
+    /// unless it was forwarded before, and its response is replaced.
     fn count(&self, _rejection: Option<&Rejection>) {}
 
     /// Changes the head of this request, which has not been forwarded yet.

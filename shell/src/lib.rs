@@ -1,8 +1,8 @@
 //! The gateway in Envoy, whichever way Envoy loads it: as a proxy-wasm module (`filter`) or as a native module (`module`).
 //!
 //! A shell turns Envoy's callbacks into events of [`Worker`], which carries out what the gateway decides by calls of a
-//! [`Host`]. What differs between the shells is their `Host`. A panic in Envoy takes down a worker or the whole process, so
-//! nothing here may panic.
+//! [`Host`]. What differs between the shells is in `filter` and `module`. A panic that nothing catches takes down a VM or
+//! the whole process, so nothing here may panic.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

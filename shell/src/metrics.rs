@@ -9,7 +9,7 @@ use bff_core::gateway::authorization_server::Step;
 use bff_core::gateway::counters::{Counter, Counters};
 use bff_core::gateway::error_code::ErrorCode;
 
-/// What a host must offer to define metrics, each once for a configuration. `None` if the host rejects one.
+/// What a host must offer to define metrics. `None` if the host rejects one.
 pub trait MetricRegistry {
     /// How the host names a metric.
     type Id: Copy;
@@ -103,7 +103,7 @@ pub struct Reported {
 }
 
 impl<Id: Copy, LabelledId: Copy> Metrics<Id, LabelledId> {
-    /// Defines the metrics, with one for each cookie key.
+    /// Defines the metrics, with one for each of these cookie keys.
     pub fn define(
         registry: &impl MetricRegistry<Id = Id, LabelledId = LabelledId>,
         keys: impl Iterator<Item = KeyId>,

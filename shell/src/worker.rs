@@ -54,7 +54,7 @@ impl Worker {
     pub fn on_request(&self, host: &impl RequestHost, stream: StreamId, head: RequestHead<'_>) -> Action {
         let now = host.now();
         let mut effect = self.with_gateway(|gateway| gateway.on_request(stream, &head, host, now.as_secs()));
-        // The head lies in the host, which changes it next.
+        // The head may lie in the host, which changes it next.
         drop(head);
         if effect.is_none() {
             effect = self.find_shared(host, stream, now.as_secs());
@@ -106,13 +106,13 @@ impl Worker {
         self.run_effects(host, Vec::from_iter(effect));
     }
 
-    /// Handles the response to a poll of the list of ended sessions. `body` is `None` if it is longer than
-    /// [`MAX_LIST_BYTES`].
+    /// Handles the response to a poll of the list of ended sessions. `status` is 0 if there is none. `body` is `None` if it
+    /// is longer than [`MAX_LIST_BYTES`], and does not count without a response.
     pub fn on_ended_sessions(&self, status: u16, body: Option<&[u8]>) {
         self.with_gateway(|gateway| gateway.on_ended_sessions(status, body));
     }
 
-    /// Handles a tick, twice a second, on behalf of no request.
+    /// Handles a tick, at least twice a second, on behalf of no request.
     pub fn on_tick(&self, host: &impl Host) {
         let now = host.now();
         let effects = self.with_gateway(|gateway| {
@@ -252,7 +252,7 @@ impl Worker {
             host.log(
                 Level::Error,
                 format_args!(
-                    "bff: phantom_token.cluster: cluster `{}` does not exist, or its circuit breaker is open: write the name of a cluster, or raise its limits",
+                    "bff: phantom_token.cluster: cluster `{}` does not exist, has no healthy host, or its circuit breaker is open: write the name of a cluster, check its hosts, or raise its limits",
                     stage.cluster
                 ),
             );
@@ -261,8 +261,8 @@ impl Worker {
     }
 }
 
-/// Carries out a decision on this request. Returns what is stored for its response; `None` if the request was answered.
-/// If it was paused, the host must then resume it.
+/// Carries out a decision on this request. Returns what is stored for its response: if the request was paused, the host must
+/// then resume it. `None`: the request was answered.
 pub fn carry_out(host: &impl RequestHost, decision: Decision) -> Option<ResponseContext> {
     match decision {
         Decision::Forward(Forward { mutations, context, .. }) => {

@@ -171,7 +171,7 @@ impl Binary {
 /// The jobs that run the tests that need no program.
 ///
 /// # Errors
-/// A file in the list does not exist.
+/// A file in the list is not that of a test program.
 pub(crate) fn without_programs(mut binaries: Vec<Binary>) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for (name, others) in WITHOUT_PROGRAMS {

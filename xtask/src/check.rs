@@ -1,4 +1,4 @@
-//! `cargo xtask check`: the checks for every change, which need no program except Rust's own.
+//! `cargo xtask check`: the checks for every change, which need no program except Rust's own and git.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

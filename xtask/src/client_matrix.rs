@@ -64,7 +64,7 @@ pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
     match failed.is_empty() {
         true => Ok(ExitCode::SUCCESS),
         false => Err(format!(
-            "trying the client package in {} failed: see the messages of the walk above",
+            "trying the client package in {} failed: see the messages above",
             failed.join(", ")
         )),
     }

@@ -132,7 +132,7 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// A command as messages show it and a shell accepts it: the program and its arguments.
+/// A command as messages show it: the program and its arguments, with quotes around those with white space.
 pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let quoted = words.map(|word| {

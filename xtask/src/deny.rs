@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     if output.status.success() {
         return Ok(ExitCode::SUCCESS);
     }
-    // The only failure that is not about the dependencies.
+    // A failure that is not about the dependencies.
     if text.contains("failed to fetch advisory database") {
         command::warn(
             "checking advisories failed: the advisory database is unreachable: run `cargo xtask deny` when it is reachable",

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: coverage-guided fuzzing with libFuzzer, on a stable compiler, with the flags that cargo-fuzz
-//! would set without a sanitizer. `fuzz/targets` has a file for each target, `fuzz/corpus` the inputs that are kept.
+//! `cargo xtask fuzz`: coverage-guided fuzzing with libFuzzer, on a stable compiler, with flags of cargo-fuzz and
+//! without a sanitizer. `fuzz/targets` has a file for each target, `fuzz/corpus` the inputs that are kept.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -134,7 +134,7 @@ fn found(target: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// libFuzzer writes new inputs to the first folder, and reads the second.
+/// libFuzzer writes new inputs to the first folder, and reads both.
 fn fuzz(target: &str, seconds: u32) -> Result<()> {
     let findings = workspace::target().join("fuzz-findings").join(target);
     files::create_dir(&findings)?;

@@ -46,8 +46,8 @@ impl Job {
     }
 }
 
-/// While one job waits, or runs its last test, another one continues. No more jobs run at once: each test program runs as
-/// many of its tests at once as there are processors.
+/// While one job waits, or runs its last test, another one continues. While the processors are busy, no more jobs run at
+/// once: most test programs run as many of their tests at once as there are processors.
 const JOBS_AT_ONCE: usize = 2;
 /// The maximum while the processors are idle, because all jobs wait.
 const MOST_JOBS_AT_ONCE: usize = 5;
@@ -56,7 +56,7 @@ const MOST_JOBS_AT_ONCE: usize = 5;
 /// run here before come first, then those that took longest in their last run. All run, even if one fails.
 ///
 /// # Errors
-/// Jobs have failed, which the error names with their failed tests, or the run was interrupted.
+/// Jobs have failed, which the error names with their failed tests, one of them cannot be started, or the run was interrupted.
 pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask`: the project's commands. Missing tools are fetched (see [`tools`]).
+//! `cargo xtask`: the project's commands. Many missing tools are fetched (see [`tools`]).
 
 mod bench;
 mod binaries;

@@ -77,7 +77,7 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     match failed.is_empty() {
         true => Ok(ExitCode::SUCCESS),
         false => Err(format!(
-            "walking through the demo in {} failed: see the messages of the walk above",
+            "walking through the demo in {} failed: see the messages above",
             failed.join(", ")
         )),
     }

@@ -39,8 +39,8 @@ pub(crate) fn build() -> Result<(Artifacts, Node)> {
     build_with(true, Form::default())
 }
 
-/// Builds everything that a system needs, with the filter in this form. Without Envoy, neither Envoy nor the filter is
-/// included.
+/// Builds everything that a system needs, with the filter in this form. Without Envoy, Envoy is not looked for, and the
+/// filter is not built.
 pub(crate) fn build_with(with_envoy: bool, form: Form) -> Result<(Artifacts, Node)> {
     let node = Node::find()?;
     let authorization_server = workspace::path("demo/authorization-server");

@@ -1,5 +1,5 @@
-//! `cargo xtask sanitize`: the tests of the core, the shell and the native module under sanitizers and Miri, with a nightly
-//! toolchain. The native module runs in its simulated Envoy, so that its shell is in it too.
+//! `cargo xtask sanitize`: the tests of the core, the shell and the native module under sanitizers, and those of the native
+//! module under Miri, with a nightly toolchain. The native module runs in its simulated Envoy, so that its shell is in it too.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

@@ -152,7 +152,7 @@ fn describe(system: &System) {
         "            Until the browser trusts it, the browser warns {}",
         warnings(options)
     );
-    println!("            The CA's private key was deleted after signing.");
+    println!("            The CA's private key was discarded after signing.");
     println!("  Logs      {directory}/logs");
     println!("  Stop      Ctrl-C");
     println!();

@@ -32,7 +32,8 @@ const COMMANDS: [Command; 18] = [
         name: "check",
         synopsis: "check",
         text: &[
-            "checks the formatting, and runs clippy and all tests that need no program except Rust's own (about two minutes)",
+            "checks the formatting, and runs clippy and all tests that need no program except Rust's own and git",
+            "(about two minutes)",
         ],
     },
     Command {
@@ -135,8 +136,8 @@ const COMMANDS: [Command; 18] = [
         name: "image",
         synopsis: "image [--reproduce]",
         text: &[
-            "writes the filter for publication to target/image: proxy-wasm module, native modules, images, bills of",
-            "materials, checksums",
+            "writes the filter for publication to target/image: proxy-wasm module, native modules (only on Linux with",
+            "x86-64), images, bills of materials, checksums",
             "--reproduce: builds the modules in another folder too, and compares them",
         ],
     },

@@ -24,7 +24,7 @@ pub(super) enum BodyKind {
     Form,
 }
 
-/// Reads the whole body. A body that is not empty must have a media type that fits `kind`.
+/// Reads the whole body. Refuses one that is not empty and whose media type does not fit `kind`.
 pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) -> Result<Bytes, ApiError> {
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -55,8 +55,8 @@ fn too_large() -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, "the request body is longer than 16 KiB")
 }
 
-/// Whether the media type fits `kind`. `text/plain` is accepted as JSON: pages send it to avoid a preflight, and the
-/// Origin check applies in any case.
+/// Whether the media type fits `kind`. As JSON, a missing `Content-Type` is accepted, and so is `text/plain`: pages send
+/// it to avoid a preflight, and the Origin check applies in any case.
 fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
     match Values::of(headers.get_all(CONTENT_TYPE)) {
         Values::Absent => kind == BodyKind::Json,

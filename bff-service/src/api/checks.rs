@@ -1,4 +1,4 @@
-//! The checks of a request: those before its endpoint runs, and those that several endpoints make.
+//! The checks of a request: those before its endpoint runs, and those that endpoints make.
 
 use crate::error_code::ErrorCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -131,14 +131,16 @@ pub(super) async fn require_session(call: &Call<'_>) -> Result<(RequestSession, 
     }
 }
 
-/// The error for a request of a bound session without a valid proof, or without a fresh one where that is required. The
-/// response clears the device binding cookie, so that the browser gets a new proof before its next request.
+/// The error for a request without a valid proof, or without a fresh one where that is required, of a session that is
+/// bound or was replaced. The response clears the device binding cookie, so that the browser gets a new proof before its
+/// next request.
 pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: ErrorCode) -> ApiError {
     let name = call.cookies.settings().name(Purpose::DeviceBinding);
     let why = match &session.proof {
-        Err(error) => format!("the session is bound to a device, and the cookie {name} {error}"),
+        Err(error) => format!("the session is bound to a device or was replaced, and the cookie {name} {error}"),
         Ok(_) => format!(
-            "the session is bound to a device, and the proof in the cookie {name} is older than {FRESH_PROOF_SECONDS} s"
+            "the session is bound to a device, and the proof in the cookie {name} is not known to be from the last \
+             {FRESH_PROOF_SECONDS} s"
         ),
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
@@ -152,7 +154,7 @@ pub(super) fn unproven(call: &Call<'_>, session: &RequestSession, error_code: Er
 /// beyond this session must not be possible with cookies that were copied together with an earlier proof.
 pub(super) async fn check_fresh_proof(call: &Call<'_>, session: &RequestSession) -> Result<(), ApiError> {
     let is_fresh = match standing(call, session).await? {
-        // Until the binding decision there is no key, so nothing can be proved.
+        // There is no key, so nothing can be proved.
         Some(Standing::Live(Binding::Unbound | Binding::Provisional)) => true,
         Some(Standing::Live(Binding::Bound)) => session
             .proof
@@ -178,8 +180,8 @@ pub(super) fn undecided(why: Undecided) -> ApiError {
     match why {
         Undecided::Unavailable => ApiError::new(
             ErrorCode::RefreshUnavailable,
-            "Redis is unavailable, or the list of binding decisions is full: the binding decision on the session cannot be \
-             read or stored",
+            "Redis is unavailable or has a malformed entry, or the list of binding decisions is full: the binding \
+             decision on the session cannot be read or stored",
         ),
         Undecided::Lost => {
             let why = "it is no longer known whether the session was bound to a device: Redis has lost its entry for \

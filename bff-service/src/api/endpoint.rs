@@ -57,7 +57,8 @@ pub(super) enum Caller {
     AuthorizationServer,
 }
 
-/// Every endpoint: path, method, name in metrics and in the log, caller. The endpoints of one path are adjacent.
+/// Every endpoint of an application: path, method, name in metrics and in the log, caller. The endpoints of one path are
+/// adjacent.
 pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 16] = [
     (
         "/login/start",
@@ -241,7 +242,7 @@ impl Endpoint {
         self.row().map_or(Method::GET, |(_, method, ..)| method.clone())
     }
 
-    /// Whether the endpoint answers HEAD like GET, without a side effect (RFC 9110, section 9.3.2).
+    /// Whether the endpoint answers HEAD, without a side effect (RFC 9110, section 9.3.2).
     fn has_head(self) -> bool {
         match self {
             Endpoint::Session | Endpoint::UserInfo | Endpoint::Claims | Endpoint::Jwks | Endpoint::Login => true,

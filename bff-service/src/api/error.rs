@@ -19,7 +19,7 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 /// code stands in its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {
-    /// The Origin is missing or not trusted.
+    /// The Origin is missing or not trusted; at `/end-sessions`: the request is from a browser.
     Origin,
     /// Fetch Metadata shows another site, or an unexpected kind of request.
     FetchMetadata,
@@ -32,7 +32,7 @@ pub(super) enum Reason {
     /// A cookie lacks a part, cannot be decrypted (altered, or sealed with a key that is not in the key ring), or has
     /// no usable content.
     CookieUnreadable,
-    /// The cookies belong to different sessions.
+    /// The cookies belong to different sessions; at a logout also: beside the CSRF cookie, none is valid.
     CookiesMixed,
     /// The session was ended before its cookies expired.
     SessionEnded,
@@ -41,15 +41,16 @@ pub(super) enum Reason {
     /// The authorization server no longer accepts the refresh token or sent an invalid ID token, or the session was
     /// ended during the refresh.
     RefreshTokenRefused,
-    /// No login is pending in this browser, or none with this `state`.
+    /// No login is pending in this browser, or no valid one with this `state`.
     LoginUnknown,
     /// The ID token is invalid.
     IdToken,
-    /// The logout token is invalid.
+    /// The logout token is invalid or was used before, or the keys to verify it are not available.
     LogoutToken,
-    /// The session is bound to a device, and the request lacks a valid proof or, for a logout everywhere, a fresh one.
+    /// The session is bound to a device or was replaced, and the request lacks a valid proof or, for a logout everywhere,
+    /// a fresh one.
     DeviceProof,
-    /// The registration of a device's key, or the signature for a new proof, is invalid.
+    /// The registration of a device's key, or the request for a new proof, is invalid.
     DeviceKey,
     /// Another key was registered for the session before.
     DeviceKeyRepeated,
@@ -151,12 +152,12 @@ impl ApiError {
         }
     }
 
-    /// Adds `Set-Cookie` lines to the response.
+    /// Sets the `Set-Cookie` lines of the response, in place of earlier ones.
     pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> ApiError {
         ApiError { set_cookies, ..self }
     }
 
-    /// Adds a header to the response.
+    /// Sets the further header of the response.
     pub(super) fn with_header(self, name: HeaderName, value: String) -> ApiError {
         ApiError {
             header: Some(Box::new((name, value))),
@@ -164,7 +165,7 @@ impl ApiError {
         }
     }
 
-    /// The header for the response: the added one, or otherwise `Retry-After` if the error code has one.
+    /// The header for the response: the further one, or otherwise `Retry-After` if the error code has one.
     pub(super) fn take_header(&mut self) -> Option<(HeaderName, String)> {
         let retry_after = || Some((RETRY_AFTER, self.error_code.retry_after()?.to_string()));
         self.header.take().map(|header| *header).or_else(retry_after)
@@ -175,7 +176,7 @@ impl ApiError {
         self.is_from_authorization_server() || self.error_code == ErrorCode::RefreshUnavailable
     }
 
-    /// Whether the authorization server is the reason.
+    /// Whether the error code is `authorization_server_error`.
     pub(super) fn is_from_authorization_server(&self) -> bool {
         matches!(
             self.error_code,

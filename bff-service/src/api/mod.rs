@@ -1,8 +1,9 @@
 //! The HTTP endpoints (`docs/CONTRACT.md`, section 1).
 //!
-//! Every request to the listener of the endpoints passes through [`router`]: application, path, preflight, Origin and
-//! Fetch Metadata, method, body, and then the endpoint. `respond` builds every response there. That listener has no
-//! other router with which a new endpoint could be registered to avoid the checks.
+//! Every request that the HTTP library accepts at the listener of the endpoints passes through [`router`]: the document
+//! at the well-known path, application, path, preflight, Origin and Fetch Metadata, method, body, and then the endpoint.
+//! `respond` builds the response. That listener has no other router with which a new endpoint could be registered to
+//! avoid the checks.
 //!
 //! * [`router`]: routing and checks; [`call`]: the request that an endpoint gets.
 //! * `endpoint`: the table of endpoints; `endpoints`: their implementation.

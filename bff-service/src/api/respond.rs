@@ -64,7 +64,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Success, ApiError
     for line in set_cookies {
         match HeaderValue::try_from(line) {
             Ok(line) => headers.append(SET_COOKIE, line),
-            // Names and paths were checked with the configuration, and values are base64url.
+            // Names, paths and domains have been checked, and values are base64url.
             Err(error) => log::error!("setting a cookie of this response failed: {error}"),
         }
     }

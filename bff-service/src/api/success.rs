@@ -45,12 +45,12 @@ impl Success {
         }
     }
 
-    /// Adds cookies to the response.
+    /// Sets the `Set-Cookie` lines of the response, in place of earlier ones.
     pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> Success {
         Success { set_cookies, ..self }
     }
 
-    /// Adds a header to the response.
+    /// Sets the further header of the response.
     pub(super) fn with_header(self, header: Option<(HeaderName, String)>) -> Success {
         Success { header, ..self }
     }

@@ -1,8 +1,8 @@
-//! Exchanges at the token endpoint, of a code or of a rotating refresh token, each of which can be used once. Also
-//! revocations, without which tokens that nobody has would stay valid.
+//! Exchanges at the token endpoint, of a code or of a refresh token. A code, and a refresh token that rotates, can be used
+//! once. Also revocations, without which tokens that nobody has would stay valid.
 //!
-//! Such an exchange must not be lost, so it is a separate task on a thread that outlives the workers. Its caller waits
-//! as long as for any request to the authorization server. If the exchange takes longer, or the caller disconnects, the
+//! An exchange must not be lost, so it is a separate task on a thread that outlives the workers. Its caller waits as long
+//! as for any request to the authorization server. If the exchange takes longer, or the caller disconnects, the
 //! exchange continues *in the background*, within bounds, and its result is in the
 //! [store](crate::session::refresh::store) for the next caller. A shutdown waits for it.
 
@@ -106,7 +106,7 @@ impl Exchanges {
     }
 
     /// Starts `work` for the current request, and waits for it within the time limit of a caller. `None`: the work is
-    /// not complete, and continues without its caller.
+    /// not complete, and continues without its caller, unless the other thread has ended.
     pub async fn begin<T, W, F>(self: &Arc<Self>, work: W) -> Option<T>
     where
         T: Send + 'static,
@@ -137,7 +137,7 @@ impl Exchanges {
                     Some(context) => context.scope(work).await,
                     None => work.await,
                 };
-                // Without a receiver the result is in the store only.
+                // Without a receiver, the result of an exchange is in the store only.
                 let _ = sender.send(outcome);
             })
         });

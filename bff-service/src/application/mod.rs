@@ -88,7 +88,7 @@ pub struct Application {
     pub logout_states: LogoutStates,
     /// This process.
     pub replica: ReplicaId,
-    /// Counters.
+    /// The metrics, which all applications share.
     pub metrics: Arc<Metrics>,
     redis: Option<Redis>,
 }
@@ -250,7 +250,7 @@ impl Application {
 
     /// Revokes these tokens in the background. Only a shutdown waits for the revocation.
     pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
-        // The result is logged.
+        // A failure is logged.
         drop(
             self.exchanges
                 .begin_in_background(async move |client| client.revoke(refresh_token, access_token).await),
@@ -258,7 +258,7 @@ impl Application {
     }
 
     /// Ends the sessions that began by `now` (seconds since 1970), here and, with Redis, at the other replicas. Returns
-    /// whether the other replicas know, or will know within a second.
+    /// whether the other replicas know, or will know after about a second.
     pub async fn end(&self, ended: Ended, now: u64) -> bool {
         match self.ended.end(ended, now) {
             Some(until) => self.tell(ended, now, until).await,
@@ -267,7 +267,7 @@ impl Application {
     }
 
     /// Ends all sessions that began before `before`, at `now` (both in seconds since 1970), here and, with Redis, at
-    /// the other replicas. Returns what has ended, and whether the other replicas know, or will know within a second.
+    /// the other replicas. Returns what has ended, and whether the other replicas know, or will know after about a second.
     pub async fn end_all(&self, before: u64, now: u64) -> (AllEnded, bool) {
         // A session may have begun right after an entry of another replica.
         self.ended_by_now().await;
@@ -295,8 +295,8 @@ impl Application {
         }
     }
 
-    /// The state of the list of ended sessions, including, with Redis, the entries of other replicas. Call it before
-    /// the token request of a login, and pass the result to [`ended::List::begin`].
+    /// The state of the list of ended sessions, including, if Redis is available, the entries of other replicas. Call it
+    /// before the token request of a login, and pass the result to [`ended::List::begin`].
     pub async fn ended_by_now(&self) -> u64 {
         if let Some(redis) = &self.redis {
             redis_sync::catch_up(redis, &self.ended).await;

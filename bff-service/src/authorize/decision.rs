@@ -33,15 +33,15 @@ pub(super) fn to_response(decision: &Decision, rules: &Config, request: &HttpReq
     }
 }
 
-/// The decision after an internal error.
+/// The decision after an error of the service, or of the proxy in front of it.
 pub(super) fn server_error(details: &'static str) -> Decision {
     Decision::Reject(Rejection::new(ErrorCode::ServerError, details))
 }
 
 /// HTTP 200 with the headers for the API. If cookies remain, the response contains the complete `Cookie` header, for
-/// proxies that can only replace a header. The response lists for removal the headers that only the gateway may set,
-/// with `-`, `_` and `.`, except those that it sets, because the proxy may not have sent the caller's headers to this
-/// service. Headers that the proxy sent are listed in their received spelling.
+/// proxies that can only replace a header. The response lists for removal the headers that a caller may not send to the
+/// API, with `-`, `_` and `.`, except those that it sets, because the proxy may not have sent the caller's headers to
+/// this service. Headers that the proxy sent are also listed in their received spelling.
 fn forward(rules: &Config, request: &HttpRequest, mutations: &HeaderMutations) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));

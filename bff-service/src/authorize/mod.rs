@@ -94,8 +94,8 @@ struct Authorizer {
     next: Cell<StreamId>,
 }
 
-/// The connection of the caller to the proxy, of which the service knows nothing. Therefore the gateway refuses a
-/// certificate-bound token, and a route has no metadata.
+/// The connection of the caller to the proxy, of which the service knows nothing. Therefore the gateway refuses a bearer
+/// token that is bound to a certificate, and a route has no metadata.
 struct UnknownConnection;
 
 impl RequestAttributes for UnknownConnection {
@@ -154,8 +154,8 @@ impl Authorizer {
             effect.or_else(|| gateway.call_out(stream, Duration::from_secs(now)))
         };
         self.carry_out(Vec::from_iter(effect));
-        // If a caller disconnects, its introspection continues for other requests with the same token, within the
-        // timeout.
+        // If a caller disconnects, its introspection or token exchange continues for other requests with the same token,
+        // within the timeout.
         let undecided = |_| server_error("internal error: no decision");
         decision.await.unwrap_or_else(undecided)
     }
@@ -188,8 +188,8 @@ impl Authorizer {
                 Effect::Run(Command::CallOut { flight, request }) => {
                     actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).call_out(flight, request)));
                 }
-                // A request whose caller has left continues to wait, so no introspection is lost. Nothing is shared
-                // with other workers.
+                // A request whose caller has left continues to wait, so no introspection or token exchange is lost.
+                // Nothing is shared with other workers.
                 Effect::Run(Command::Share { .. } | Command::TakeOver { .. } | Command::Store(_)) => {}
                 // The service has the list itself.
                 Effect::Run(Command::PollEndedSessions { path, .. }) => {

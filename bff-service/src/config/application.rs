@@ -29,8 +29,8 @@ use bff_core::encoding::hex;
 
 /// A validated configuration, which is immutable: `application::live_settings` applies changes from a reload.
 ///
-/// Values that are used as written are fields with the names of the file. Values that are parsed are parsed once, and
-/// have a method.
+/// Most values that are used as written are fields with the names of the file. Values that are parsed are parsed once,
+/// and have a method.
 #[derive(Debug)]
 pub struct Config {
     /// `demo`: plain http, published keys, and secrets in the file are accepted.
@@ -163,7 +163,7 @@ impl Config {
     }
 }
 
-/// The message of serde in the form of the other errors. A port is the only field with the type `u16`.
+/// The message of serde in the form of the other errors. Only ports have the type `u16`.
 fn reword(message: &str) -> String {
     match message.ends_with(", expected u16") {
         true => "out of range: write a number from 0 to 65535".to_owned(),
@@ -295,8 +295,8 @@ impl Config {
         Sealer::new(ring, &deployment, false)
     }
 
-    /// The paths at which an earlier configuration may have set the refresh token and ID token cookies: former prefixes
-    /// of the endpoints, and the paths of the OAuth agents whose cookies are accepted.
+    /// The paths at which an earlier configuration may have set the cookies that only the endpoints need: former
+    /// prefixes of the endpoints, and the paths of the OAuth agents whose cookies are accepted.
     pub fn former_cookie_paths(&self) -> Vec<String> {
         let mut paths = self.former_endpoints_prefixes.clone();
         if self.endpoints_prefix != DEFAULT_ENDPOINTS_PREFIX {

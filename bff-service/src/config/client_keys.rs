@@ -16,7 +16,7 @@ pub struct ClientKeys {
     pub dpop: Option<SigningKey>,
 }
 
-/// Reads the keys, and validates `client.resource` and the fields that need the keys.
+/// Reads the keys, and validates `client.resource` and the fields that need a key or a certificate.
 pub(super) fn load(settings: &Settings, errors: &mut Vec<FieldError>) -> ClientKeys {
     let client = &settings.client;
     let mut keys = ClientKeys::default();

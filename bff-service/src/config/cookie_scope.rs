@@ -110,7 +110,7 @@ pub fn is_within(host: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Whether the domain may be a public suffix. The list of these changes every week, and an outdated one would reject
+/// Whether the domain may be a public suffix. The list of these changes often, and an outdated one would reject
 /// valid domains, so this is a heuristic for a warning.
 fn may_be_public_suffix(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();

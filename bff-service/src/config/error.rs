@@ -9,8 +9,8 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// `field` is the path of the field (`client.redirect_uri`), empty for the whole file. `message` says what is
-    /// wrong and what to write, and never contains a secret.
+    /// `field` is the path of the field (`client.redirect_uri`) or the name of an environment variable, empty for the
+    /// whole file. `message` says what is wrong and what to write, and never contains a secret.
     pub fn new(field: &str, message: impl Into<String>) -> FieldError {
         FieldError {
             field: field.to_owned(),
@@ -30,7 +30,7 @@ impl FieldError {
         }
     }
 
-    /// The path of the field.
+    /// The path of the field, or the name of the environment variable.
     pub fn field(&self) -> &str {
         &self.field
     }

@@ -123,7 +123,7 @@ fn find(
         variable,
         file_variable,
     } = source;
-    // The URL of Redis is a secret only with a password.
+    // A URL of Redis contains a password only if it contains `@`.
     let has_secret = |value: &Secret| *field != REDIS_URL.inline || value.expose().contains('@');
     if inline.as_ref().is_some_and(has_secret) && !demo {
         let what = format!(

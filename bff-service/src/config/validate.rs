@@ -1,7 +1,7 @@
 //! Validates and parses the values, and collects the errors.
 //!
-//! [`sections`](super::sections) has the ranges of single numbers. This module and those that it calls have all other
-//! rules.
+//! [`sections`](super::sections) has the ranges of single numbers. This module and those that it calls have the other
+//! rules of an application, except those of secrets and of `[authorize]`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,7 +42,7 @@ pub(super) struct Parsed {
     pub(super) client_keys: ClientKeys,
 }
 
-/// Validates everything, and adds errors to `errors`. Also returns warnings.
+/// Validates the values, and adds errors to `errors`. Also returns warnings.
 pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {

@@ -66,19 +66,17 @@ impl ClientCertificate {
 
 fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
     let changed = changed(certificate, key);
-    let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
-        pem_file::describe(path, &error, "the certificate and its key")
-    };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable(certificate, error))?;
+        .map_err(|error| pem_file::describe(certificate, &error, "the certificate and its chain"))?;
     if chain.is_empty() {
         return Err(format!(
             "{} contains no certificate: write at least one in PEM",
             certificate.display()
         ));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| pem_file::describe(key, &error, "the private key of the certificate"))?;
     let key = CertifiedKey::from_der(chain, private, provider).map_err(|error| {
         format!(
             "certificate {} and key {} do not match, or cannot be used: {error}: write a certificate and its own private key",

@@ -9,7 +9,7 @@ pub(super) fn strip_brackets(host: &str) -> &str {
 
 /// Whether the host is `localhost` or a name below it, with or without a trailing dot.
 ///
-/// All these names mean loopback addresses (RFC 6761, section 6.3). Browsers implement this, but many C libraries only for
+/// All these names mean loopback addresses (RFC 6761, section 6.3). Most browsers implement this, but many C libraries only for
 /// `localhost` itself, so that the service could not reach what the browser reaches. The system resolver is still asked
 /// first, because a container network may define such names.
 pub(super) fn is_localhost(host: &str) -> bool {

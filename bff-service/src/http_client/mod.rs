@@ -78,7 +78,7 @@ struct Pools {
 }
 
 impl Client {
-    /// A client for one worker: its connections are never shared with another.
+    /// A client for one thread: its connections are never shared with another.
     pub fn new(limits: &Limits, tls: &Arc<ClientConfig>, proxy: &Proxy) -> Client {
         let pool = |tls: Option<&Arc<ClientConfig>>, idle: Duration| {
             let connector = Connector::new(ConnectorSettings {

@@ -1,8 +1,8 @@
 //! Name resolution by the system resolver, with a cache.
 //!
-//! A separate connection for each exchange about a user would cause a DNS query for each, and a lost query costs the C
-//! library five seconds: longer than a user waits for a refresh. So cached addresses are used for a while without a
-//! query, and for longer if there is no response to a query (RFC 8767).
+//! A separate connection for each exchange about a user would cause a DNS query for each, and a lost query may cost the C
+//! library five seconds: longer than the default of `connect_timeout_ms`. So cached addresses are used for a while
+//! without a query, and for longer if a query fails or has no response (RFC 8767).
 
 use std::collections::HashMap;
 use std::io;
@@ -68,7 +68,7 @@ struct Name {
 enum AddressSource {
     /// The cache.
     Cache(Vec<IpAddr>),
-    /// This query, or the cached addresses after a timeout.
+    /// This query, or the cached addresses after a timeout or an error.
     Query(PendingResponse, Option<(Instant, Vec<IpAddr>)>),
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use bff_core::request::cache_control;
 
-/// Why there is no usable response. `Display` contains nothing of the request or of the body of the response.
+/// Why there is no usable response. Of the request, `Display` contains at most method, scheme, host and port. It contains
+/// nothing of the body of the response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Connecting, or the whole request, was not complete within this time.

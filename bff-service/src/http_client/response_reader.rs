@@ -1,7 +1,7 @@
 //! Reads one HTTP/1.1 response from a connection (RFC 9112), and determines its end.
 //!
 //! The reader accepts bytes as they arrive, in any pieces, and writes the response in one form for the next parser:
-//! without interim responses, with a chunked body, and with nothing after it. So only this file decides where a
+//! without interim responses, with a chunked body or none, and with nothing after it. So only this file decides where a
 //! response ends. It does no input or output.
 
 /// Maximum length of all heads of one response, including interim ones, and its trailers, in bytes.
@@ -14,7 +14,7 @@ const MAX_INTERIM_RESPONSES: usize = 32;
 const MAX_CHUNK_LINE_BYTES: usize = 4096;
 /// The end of a chunked body: the last chunk, without trailers.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// Fields of the connection (RFC 9110, section 7.6.1) and of the framing, which the output does not have.
+/// Fields of the connection (RFC 9110, section 7.6.1) and of the framing, which are not copied to the output.
 const OMITTED_FIELDS: [&str; 8] = [
     "connection",
     "content-length",

@@ -12,7 +12,7 @@ use actix_web::http::header::HttpDate;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// Adds to the error of a handshake what to do.
+/// Adds to the error of a handshake what to do, if that is known.
 pub(super) fn explain(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner.map(meaning) {

@@ -32,7 +32,7 @@ pub enum Hash {
 
 /// The properties of an algorithm.
 struct Row {
-    /// The values of `alg`. The first is the current one, the last the one that every authorization server knows.
+    /// The values of `alg`. The first is the current one, the last the one that most authorization servers know.
     names: &'static [&'static str],
     key: KeyType,
     /// The hash function of the signature, and of `at_hash` (OpenID Connect Core 1.0, section 3.1.3.6).
@@ -170,7 +170,7 @@ impl NamedAlgorithm {
         NamedAlgorithm::all().find(|named| named.algorithm == algorithm && names.iter().any(|name| name == named.name))
     }
 
-    /// The algorithm with the name that every authorization server knows.
+    /// The algorithm with the name that most authorization servers know.
     pub fn well_known(algorithm: Algorithm) -> Option<NamedAlgorithm> {
         NamedAlgorithm::all()
             .filter(|named| named.algorithm == algorithm)

@@ -6,7 +6,8 @@ const MAX_SHOWN_CHARS: usize = 200;
 /// Why a token or its signature is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// The token does not have three base64url parts with JSON objects in the first two. It may be encrypted.
+    /// The token does not have three base64url parts with JSON objects in the first two (it may be encrypted), is too
+    /// long, or has a malformed header.
     #[error("not a signed JWT")]
     Malformed,
     /// The header has the `typ` of another kind of token.

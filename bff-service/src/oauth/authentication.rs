@@ -79,7 +79,7 @@ impl ClientAuthenticator {
         Ok(key.sign(typ, algorithm, &claims)?)
     }
 
-    /// Completes a request of the `oauth2` crate with one of these:
+    /// Completes a request of the `oauth2` crate, if the method requires one of these:
     ///
     /// * A client assertion: a new one for each attempt, because an assertion can be used once.
     /// * HTTP Basic in this service's encoding, which differs from that of the crate in spaces.

@@ -46,7 +46,7 @@ struct Shared {
     keys: Cached<KeySet>,
     /// How long the authorization server allows caching of the JWKS, in seconds, or `u64::MAX` if it does not say.
     keys_max_age: AtomicU64,
-    /// The last fetch because of an unknown key, by the sender of the token.
+    /// The last fetch because no key verified a token, by the sender of the token.
     unknown_key_fetches: [tokio::sync::Mutex<Option<UnknownKeyFetch>>; 2],
 }
 
@@ -97,7 +97,7 @@ impl AuthorizationServer {
         })))
     }
 
-    /// Connections for one worker.
+    /// Connections for one thread.
     pub fn http_client(&self) -> HttpClient {
         self.http_client_with(&limits_of(&self.0.config.authorization_server))
     }
@@ -185,7 +185,7 @@ impl AuthorizationServer {
     }
 
     /// The keys that replace `used`, which did not verify a token: the authorization server may have changed its keys. Keys
-    /// are fetched for this reason at most once in `authorization_server.unknown_key_seconds`, so that made-up key ids
+    /// are fetched for this reason at most once in `authorization_server.unknown_key_seconds`, so that made-up tokens
     /// cannot flood the authorization server with requests. `None` if it is too early to fetch, and there are no newer keys.
     /// Tokens that anybody may send have a separate interval, so that they cannot delay keys for tokens that the
     /// authorization server sends.

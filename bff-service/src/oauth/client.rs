@@ -1,4 +1,4 @@
-//! A worker's client for the authorization server. Other modules implement its operations: [grants](super::grants),
+//! A thread's client for the authorization server. Other modules implement its operations: [grants](super::grants),
 //! [authorization requests](super::authorization_request) and [responses](super::authorization_response),
 //! [userinfo](super::userinfo), [logout](super::logout), [logout tokens](super::logout_token).
 
@@ -19,16 +19,16 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::error::JwsError;
 use crate::jose::jws::UnverifiedToken;
 
-/// A worker's client for the authorization server. Not `Send`: its connections belong to the worker's thread. Clones
-/// share them.
+/// The client of a thread, such as a worker, for the authorization server. Not `Send`: its connections belong to the
+/// thread. Clones share them.
 #[derive(Clone)]
 pub struct OAuthClient {
     config: Arc<Config>,
     authenticator: ClientAuthenticator,
     server: AuthorizationServer,
     http: HttpClient,
-    /// Connections to the token endpoint, with a longer time limit: separate ones for codes and for refresh tokens, so
-    /// that made-up codes take no connections from sessions.
+    /// Connections to the token endpoint, with the time limit of exchanges: separate ones for codes and for refresh
+    /// tokens, so that made-up codes take no connections from sessions.
     pub(super) code_http: HttpClient,
     pub(super) refresh_http: HttpClient,
     dpop: Option<Rc<Dpop>>,

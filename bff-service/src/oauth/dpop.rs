@@ -19,7 +19,7 @@ use crate::random;
 /// Maximum length of a nonce of the authorization server, in bytes.
 const MAX_NONCE_BYTES: usize = 1024;
 
-/// Creates DPoP proofs, and stores the nonces of the authorization server. One for each worker.
+/// Creates DPoP proofs, and stores the nonces of the authorization server. One for each `OAuthClient`.
 pub(super) struct Dpop {
     key: SigningKey,
     /// The latest nonces of the authorization server's endpoints and of the userinfo endpoint: the two roles have

@@ -25,9 +25,10 @@ const SECRET_PARAMETERS: [&str; 6] = [
     "client_assertion",
 ];
 
-/// An error. `Display` is for the log, never for the browser, and contains no token, code or secret. It contains strings
-/// of the authorization server only if they are names (an error code, an algorithm, an issuer, an audience), and not
-/// at any length.
+/// An error. `Display` is for the log, never for the browser, and contains no token, code or secret. Of the strings of
+/// the authorization server, it contains names of limited length (an error code, an algorithm, an issuer, an audience),
+/// and parts of the metadata, the JWKS and the certificate. In parentheses: the response of the service (`/callback` may
+/// redirect with the error code instead).
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// The authorization server is unreachable, timed out, answered with an HTTP 5xx other than 503, or sent an unusable

@@ -6,7 +6,8 @@
 pub enum Meaning {
     /// The same request may succeed later. Nothing was used up, and the session stays.
     Temporary,
-    /// The code or token is no longer valid, or the authorization server requires an interaction: the user must sign in.
+    /// The code or token is no longer valid, the request was denied, or the authorization server requires an interaction:
+    /// the user must sign in.
     SignInRequired,
     /// An error in the configuration of the client or of the authorization server, or a failure there: for operators.
     Failure,
@@ -44,16 +45,16 @@ impl Status {
 
 macro_rules! error_codes {
     ($($(#[$comment:meta])* $variant:ident = $name:literal,)*) => {
-        /// The error codes of OAuth 2.0, OpenID Connect and their extensions.
+        /// Error codes of OAuth 2.0, OpenID Connect and their extensions.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum OAuthErrorCode {
             $($(#[$comment])* $variant,)*
-            /// An unregistered code.
+            /// Any other code.
             Other,
         }
 
         impl OAuthErrorCode {
-            /// All registered codes.
+            /// All codes but [`OAuthErrorCode::Other`].
             pub const ALL: &[OAuthErrorCode] = &[$(OAuthErrorCode::$variant),*];
 
             /// The code with this name. The comparison is exact.
@@ -64,7 +65,7 @@ macro_rules! error_codes {
                 }
             }
 
-            /// The name, or an empty string for an unregistered code.
+            /// The name, or an empty string for [`OAuthErrorCode::Other`].
             pub fn name(self) -> &'static str {
                 match self {
                     $(OAuthErrorCode::$variant => $name,)*
@@ -124,7 +125,7 @@ error_codes! {
     UnsupportedTokenType = "unsupported_token_type",
     /// RFC 8628, section 3.5.
     AuthorizationPending = "authorization_pending",
-    /// RFC 8628, section 3.5. Some servers send it for every grant.
+    /// RFC 8628, section 3.5. Some servers send it for other grants, too.
     SlowDown = "slow_down",
     /// RFC 8628, section 3.5.
     ExpiredToken = "expired_token",

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::config::AuthorizationServer;
 
-/// Maximum number of exchanges of an application in the background, of each kind: of codes, and of refresh tokens.
+/// Maximum number of exchanges of an application at a replica in the background, of each kind: of codes, and of refresh
+/// tokens.
 pub const MAX_BACKGROUND_EXCHANGES: usize = 100;
 
 /// Time limits of exchanges.

@@ -81,7 +81,7 @@ impl OAuthClient {
     /// require it, and none may accept a wider one.
     ///
     /// # Errors
-    /// The same as those of [`exchange_code`](OAuthClient::exchange_code).
+    /// The same as those of [`exchange_code`](OAuthClient::exchange_code), except that an ID token may be missing.
     pub async fn refresh(
         &self,
         refresh_token: &str,
@@ -310,8 +310,8 @@ impl OAuthClient {
     }
 }
 
-/// The error for a failed grant. Only the error code of the response is used: the rest may repeat parameters of the
-/// request.
+/// The error for a failed grant. Of the body of the response, it contains only the error code or the names of invalid
+/// members: the rest may repeat parameters of the request.
 fn grant_error(
     error: RequestTokenError<HttpError, BasicErrorResponse>,
     error_response: Option<ErrorResponse>,
@@ -322,17 +322,18 @@ fn grant_error(
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
         // The error's own message may quote a value.
         (None, RequestTokenError::Parse(error, _)) => OAuthError::Unavailable(match error.path().iter().next() {
-            None => "malformed token response: not JSON, or a required member (`access_token`, `token_type`) is missing, or a \
+            None => "invalid token response: not JSON, or a required member (`access_token`, `token_type`) is missing, or a \
                   member is repeated: check `authorization_server.token_endpoint` and the metadata"
                 .to_owned(),
             Some(_) => format!(
-                "malformed token response: the member `{}` is invalid: check `authorization_server.token_endpoint` and the \
+                "invalid token response: the member `{}` is invalid: check `authorization_server.token_endpoint` and the \
                  metadata",
                 error.path()
             ),
         }),
         (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => OAuthError::Unavailable(
-            "malformed token response: not JSON: check `authorization_server.token_endpoint` and the metadata"
+            "invalid token response: its status is not HTTP 200, its `Content-Type` is not JSON, or its body is empty: \
+             check `authorization_server.token_endpoint` and the metadata"
                 .to_owned(),
         ),
     }

@@ -17,7 +17,7 @@ pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Maximum length of any other response, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
-/// A worker's connections. Cheap to clone, and not `Send`, like most of actix.
+/// A thread's connections. Cheap to clone, and not `Send`, like most of actix.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client,

@@ -54,7 +54,7 @@ pub enum IdTokenError {
     /// The token response of a login has no ID token.
     #[error("missing in the token response: check that the authorization server issues ID tokens to this client")]
     Missing,
-    /// A common rule for JWTs of the authorization server is violated.
+    /// A common rule for JWTs of the authorization server is violated, or a claim is missing or has an invalid type.
     #[error(transparent)]
     Jwt(#[from] JwtError),
     /// `azp` is another client.

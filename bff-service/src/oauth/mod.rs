@@ -1,6 +1,6 @@
 //! The OpenID Connect client: requests to the authorization server, and validation of the responses.
 //!
-//! * [`client`]: the client of a worker; [`authorization_server`]: metadata and JWKS, shared by all workers, each a [`cached`]
+//! * [`client`]: the client of a thread; [`authorization_server`]: metadata and JWKS, shared by all workers, each a [`cached`]
 //!   document.
 //! * [`discovery`], [`metadata`]: fetching and examining the metadata; [`negotiation`]: the features of the client and
 //!   the authorization server.

@@ -27,7 +27,7 @@ pub struct Capabilities {
 pub struct Profile {
     /// The client authentication method.
     pub authentication: ClientAuthentication,
-    /// The algorithm of client assertions, if the client has a key.
+    /// The algorithm of client assertions, if the client has a key that fits.
     pub assertion: Option<NamedAlgorithm>,
     /// Whether authorization requests are pushed (PAR).
     pub push: bool,

@@ -41,8 +41,7 @@ pub enum JwtError {
 /// The expected issuer and audience of a JWT: the issuer, the client identifier, and further trusted audiences.
 pub type Addressee<'a> = (&'a str, &'a str, &'a [String]);
 
-/// The rules for tokens without rules of their own, at `now`, in seconds since 1970. `clock_skew` is in seconds. Times
-/// may be absent.
+/// The common rules at `now`, in seconds since 1970. `clock_skew` is in seconds. Times may be absent.
 ///
 /// # Errors
 /// The first rule that the claims violate.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::error::OAuthError;
 
-/// Maximum length of an accepted token, in bytes. With the default of `max_cookie_parts`, no cookie could contain a longer
-/// one.
+/// Maximum length of an accepted token, in bytes. With the default of `max_cookie_parts`, cookies could not contain a
+/// longer one.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
 /// Maximum length of a stored scope, in bytes: the refresh token cookie contains it.

@@ -1,5 +1,5 @@
-//! The admin listener, on an address that browsers cannot reach: for health checks, metrics, the OpenAPI description, ended
-//! sessions and `/authorize`.
+//! The admin listener, on an address that browsers must not reach: for health checks, metrics, the OpenAPI description,
+//! ended sessions and `/authorize`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

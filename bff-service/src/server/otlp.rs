@@ -68,7 +68,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
              authorities for the collector failed: {error}"
         )
     })?;
-    // The collector is in the internal network: the proxy is for the authorization server.
+    // The proxy is only for the authorization server: a collector is normally in the internal network.
     let http = Client::new(&LIMITS, &tls, &Proxy::default());
     let (requests, queue) = mpsc::channel(MAX_BATCHES);
     actix_web::rt::spawn(send_all(http, queue));

@@ -1,8 +1,8 @@
 //! Reloads the configuration while the service runs.
 //!
-//! Every `server.reread_seconds` seconds, unless that is 0, and immediately on SIGHUP, the service reads the
-//! configuration with the files that it names, and validates it as at startup. It compares contents and not
-//! modification times, because Kubernetes replaces the files of a volume through a symbolic link to their directory.
+//! Every `server.reread_seconds` seconds, unless that is 0, and immediately on SIGHUP, the service reads and validates the
+//! configuration, with the files of secrets, keys and rules that it names. It compares contents and not modification
+//! times, because Kubernetes replaces the files of a volume through a symbolic link to their directory.
 //! The service rejects an invalid configuration as a whole: the previous one stays in force, and the error is in the
 //! log.
 //!
@@ -82,7 +82,7 @@ impl ConfigReloader {
             Err(error) => {
                 let message = error.to_string();
                 if self.last_error.as_ref() != Some(&message) {
-                    log::error!("configuration reload failed: keeping the previous configuration:\n{message}");
+                    log::error!("configuration reload failed, so the previous configuration stays in use:\n{message}");
                     self.last_error = Some(message);
                 }
                 self.has_reload_failed.store(true, Relaxed);

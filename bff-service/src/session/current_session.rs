@@ -164,7 +164,8 @@ impl RequestSession {
             .map_or(of_access_token, |content| content.ends_at)
     }
 
-    /// The session for a cookie that joins it at `now` (seconds since 1970). A session of version 1 has no known start.
+    /// The session for a cookie that joins it at `now` (seconds since 1970), which counts as the start of the session if no
+    /// valid token cookie says another one, as in version 1.
     pub fn identity(&self, binding: Binding, now: u64) -> Session {
         let began = self.refresh_token.as_ref().ok().and_then(|content| content.started_at);
         let sealed = self.access_token.as_ref().map(|opened| opened.began_at).ok();

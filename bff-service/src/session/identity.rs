@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::{self, RandomError};
 
-/// Maximum lifetime of a session without a configured limit, in seconds: 400 days, the limit of browsers for cookies
-/// (draft-ietf-httpbis-rfc6265bis, section 5.5).
+/// Maximum time from the last write of a session's tokens to its end, in seconds: 400 days, the limit of browsers for
+/// cookies (draft-ietf-httpbis-rfc6265bis, section 5.5).
 const MAX_LIFETIME_SECONDS: u64 = 400 * 24 * 60 * 60;
 
 /// Configured lifetimes of sessions, in addition to what the authorization server decides.
@@ -33,7 +33,8 @@ impl SessionLifetimes {
         self.idle.map(|seconds| now.saturating_add(seconds))
     }
 
-    /// Whether cookies have `Max-Age`. Without a configured lifetime they end with the browser session.
+    /// Whether the cookies of a session have `Max-Age`, which the device binding cookie always has. Without a configured
+    /// lifetime the others end with the browser session.
     pub(super) fn is_persistent(&self) -> bool {
         self.absolute.is_some() || self.idle.is_some()
     }
@@ -65,6 +66,6 @@ impl Session {
     }
 }
 
-/// The identity of a process: a random number that is generated at startup.
+/// The identity of a process, as one application sees it: a random number that is generated at startup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplicaId(pub u64);

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::session::redis::Redis;
 use bff_core::encoding::hex;
 
-/// Maximum number of stored ids. If there are more, the oldest are dropped, and can be used again in this process: a
-/// signed challenge then gives one more proof, and a logout token ends the same sessions again.
+/// Maximum number of ids that a process stores. If there are more, the oldest are dropped, and without Redis can be used
+/// again: a signed challenge then gives one more proof, and a logout token ends the same sessions again.
 const MAX_IDS: usize = 100_000;
 
 /// The hashed ids of one kind that were used recently.

@@ -12,7 +12,7 @@ use redis::{Cmd, FromRedisValue, IntoConnectionInfo, RedisError, ScriptInvocatio
 use crate::clock;
 use crate::telemetry::metrics::Metrics;
 
-/// Time without a response of Redis, in seconds, after which entries with a short lifetime may have expired. A task sends
+/// Time without a successful command, in seconds, after which entries with a short lifetime may have expired. A task sends
 /// a command every second.
 const ABSENCE_SECONDS: u64 = 2;
 
@@ -23,7 +23,7 @@ pub struct Redis {
     /// Prefix of all keys of one application.
     prefix: Arc<str>,
     metrics: Arc<Metrics>,
-    /// The time of the last response, in seconds since 1970.
+    /// The time of the last successful command, in seconds since 1970.
     last_seen: Arc<AtomicU64>,
     /// The time at which Redis was available again after an outage, in seconds since 1970; 0 if there was none.
     back_at: Arc<AtomicU64>,
@@ -38,7 +38,7 @@ pub struct Redis {
 pub struct Unavailable;
 
 impl Redis {
-    /// Starts to connect to `url` in the background. `timeout` is the time limit of each command. `application` is part
+    /// Connects to `url` at the first command. `timeout` is the time limit of each command. `application` is part
     /// of the names of all keys. Must run where tokio runs.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Redis {
         self.record(script.invoke_async(&mut manager).await)
     }
 
-    /// The time of the last response of Redis, in seconds since 1970; initially the start of this process.
+    /// The time of the last successful command, in seconds since 1970; initially the start of this process.
     pub(super) fn last_seen(&self) -> u64 {
         self.last_seen.load(Relaxed)
     }

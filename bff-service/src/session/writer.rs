@@ -33,13 +33,13 @@ pub enum WriteError {
 /// The CSRF value of a session. With an idle time, its cookie also says when the session ends unless the user is active,
 /// and a refresh leaves it as it is: so a refresh in progress, in whatever tab, cannot undo that the user was active.
 pub enum CsrfValue<'a> {
-    /// For a session that begins, or whose user is active.
+    /// For a session that begins.
     New(&'a [u8]),
     /// The session's cookie.
     Kept(Opened),
 }
 
-/// Writes the cookies of one session, all with its id, and none with a lifetime longer than that of the session.
+/// Writes the cookies of one session, all with its id. The content of none is valid for longer than the session.
 pub struct SessionWriter<'w, 'a, 'b> {
     cookies: &'w mut SetCookies<'a, 'b>,
     session: Session,
@@ -51,7 +51,7 @@ pub struct SessionWriter<'w, 'a, 'b> {
 }
 
 impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
-    /// Writes cookies for `session` at `now` (seconds since 1970).
+    /// Creates a writer of the cookies of `session` at `now` (seconds since 1970).
     pub fn new(
         cookies: &'w mut SetCookies<'a, 'b>,
         session: Session,
@@ -75,8 +75,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Writes the cookies with the tokens of a session, in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value
-    /// unless its cookie stays, pending logins if changed, refresh token, ID token. Clears cookies of an earlier session that
-    /// this one does not have, and, before all others, cookies in other shapes.
+    /// unless its cookie stays, pending logins if changed, refresh token, ID token. If this session has no refresh token or
+    /// no ID token, clears that cookie of an earlier session. Before all others, clears cookies in other shapes.
     ///
     /// # Errors
     /// See [`WriteError`].
@@ -143,9 +143,9 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         self.seal(Purpose::DeviceKey, &key.to_json()?, self.ends_at)
     }
 
-    /// Writes the proof that the browser has the key of a bound session. It is valid for `lifetime` (in seconds), and the
-    /// browser deletes it [`PROOF_MARGIN_SECONDS`] earlier: the response takes time, and the clock of a gateway may
-    /// differ.
+    /// Writes the proof that the browser has the key of a bound session. It is valid for `lifetime` (in seconds), but not
+    /// longer than the session. The browser deletes it [`PROOF_MARGIN_SECONDS`] before that time has passed: the response
+    /// takes time, and the clock of a gateway may differ.
     ///
     /// # Errors
     /// See [`WriteError`].
@@ -167,8 +167,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Writes the CSRF cookie only, for a session that ends at `idle_ends_at` (seconds since 1970) unless its user is
-    /// active. Returns that time, or that of a user who is active now if it is unknown. `None`: the session has no idle
-    /// time.
+    /// active. Returns that time, or that of a user who is active now if it is unknown or later. `None`: the session has no
+    /// idle time.
     ///
     /// # Errors
     /// See [`WriteError`].
@@ -223,7 +223,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
 /// dropped.
 ///
 /// # Errors
-/// A single login does not fit.
+/// A single login does not fit, or sealing failed.
 pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
     let mut logins = logins.clone();
     logins.keep_newest();

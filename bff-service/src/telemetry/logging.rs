@@ -18,7 +18,8 @@ use super::request_context::RequestContext;
 use super::trace::TraceContext;
 use bff_core::encoding::hex;
 
-/// The target of audit lines: sign-ins, refreshes, sign-outs, rejections. `docs/observability.md` has the events.
+/// The target of audit lines, such as those of sign-ins, refreshes, sign-outs and rejections. `docs/observability.md` has
+/// the events.
 pub const AUDIT: &str = "audit";
 
 /// The format of log lines.

@@ -40,7 +40,8 @@ macro_rules! labels {
 }
 
 labels! {
-    /// How a call to `/refresh` with valid cookies ended: the label `outcome` of `bff_refreshes_total`.
+    /// How a refresh ended, by a call of `/refresh` with valid cookies or by a valid registration of a device's key: the
+    /// label `outcome` of `bff_refreshes_total`.
     RefreshKind {
         /// The authorization server issued new tokens, including a new refresh token.
         Rotated => "rotated",
@@ -50,7 +51,7 @@ labels! {
         Coalesced => "coalesced",
         /// The call was late and got the tokens of an earlier call.
         Replayed => "replayed",
-        /// The refresh failed.
+        /// The refresh failed, or the session was ended meanwhile.
         Failed => "failed",
     }
 }
@@ -208,7 +209,7 @@ impl Default for Metrics {
             authorization_server_failures: counter(
                 "bff_authorization_server_failures_total",
                 "Requests answered with authorization_server_error, because the authorization server was unreachable, too \
-                 slow or busy, or its response could not be used.",
+                 slow or busy, its response could not be used, or its error means a failure.",
             ),
             redis_failures: counter("bff_redis_failures_total", "Redis commands that failed or timed out."),
             refreshes_without_redis: counter(

@@ -2,9 +2,9 @@
 //!
 //! The service propagates the `traceparent` of a request to the authorization server, whether or not it exports spans. It
 //! creates and exports spans only with a configured exporter (see `server::otlp`): one for each request that it receives,
-//! except those to the admin listener other than `/authorize`, and a child span for each request to the authorization server
-//! that it causes. The beginning of a trace decides whether it is recorded: by default, the service respects the flag of the
-//! incoming `traceparent`.
+//! except those to the admin listener other than `/authorize` and `/end-sessions`, and a child span for each request to the
+//! authorization server that it causes. The beginning of a trace decides whether it is recorded: by default, the service
+//! respects the flag of the incoming `traceparent`.
 //!
 //! A span contains only names, methods, statuses and the request id: no query, no other header, no body.
 

@@ -90,7 +90,7 @@ fn a_ring_that_cannot_be_used_is_refused_by_its_field_and_the_one_from_before_st
         wait_until("it is refused", || {
             let lines = log_capture::lines();
             let has_message =
-                |line: &String| line.contains("keeping the previous configuration") && line.contains(what);
+                |line: &String| line.contains("the previous configuration stays in use") && line.contains(what);
             app.metric("bff_reread_refused") == 1 && lines.iter().any(has_message)
         });
         assert!(in_force(&app, old, "seals"), "{what}");

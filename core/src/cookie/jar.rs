@@ -52,8 +52,8 @@ impl<'a> CookieJar<'a> {
         jar
     }
 
-    /// Returns the values of a cookie: the whole ones, then those joined from parts `<name>.1`, `<name>.2`, …, each in
-    /// the order in which the browser sent them. There are several if the browser has cookies of that name with several
+    /// Returns the values of a cookie: the whole ones in the order in which the browser sent them, then those joined
+    /// from parts `<name>.1`, `<name>.2`, … There are several if the browser has cookies of that name with several
     /// Paths or Domains: left over, or set by another host. Only opening them tells which is the BFF's.
     ///
     /// However many cookies were sent, these bounds hold: `max_parts` and [`MAX_PARTS`] for the parts, [`MAX_VALUES`]
@@ -153,8 +153,9 @@ impl<'a> CookieJar<'a> {
         pieces.any(|piece| !piece.value.is_empty())
     }
 
-    /// Returns the Cookie header without the BFF's cookies: the other pieces byte for byte and in order, lines joined
-    /// by `; `. A line without cookies of the BFF keeps all its pieces. `None` if nothing is left.
+    /// Returns the Cookie header without the BFF's cookies: the other pieces in order, byte for byte except for
+    /// spaces and tabs at the start of a line, and lines joined by `; `. A line without cookies of the BFF keeps all
+    /// its pieces. `None` if nothing is left.
     pub fn without_bff_cookies(&self) -> Option<Vec<u8>> {
         self.without(&[])
     }

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use super::purpose::Purpose;
 use crate::encoding::bytes;
 
-/// Cookie name prefixes. They make the browser refuse a cookie that was set without the required attributes, or by a
-/// sibling domain (draft-ietf-httpbis-rfc6265bis, section 4.1.3; draft-ietf-httpbis-layered-cookies for those with `Http`).
+/// Cookie name prefixes. They make the browser refuse a cookie that was set without the required attributes or, with
+/// `__Host-`, by a sibling domain (draft-ietf-httpbis-rfc6265bis, section 4.1.3; draft-ietf-httpbis-layered-cookies for
+/// those with `Http`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
@@ -130,7 +131,7 @@ fn is_part(suffix: &[u8]) -> bool {
     }
 }
 
-/// Checks a configured prefix, which becomes part of cookie names and, in lower case, of a header name.
+/// Checks a configured prefix, which becomes part of cookie names and of a header name.
 ///
 /// # Errors
 /// The prefix is invalid. The message says what to write.

@@ -37,8 +37,8 @@ const VERSION_2: u8 = 2;
 const VERSION_3: u8 = 3;
 const VERSION_4: u8 = 4;
 
-/// Whether a sealed value is of a session that is bound to a device. The values are in ascending order: of the cookies of
-/// one session, the greatest counts.
+/// Whether a sealed value is of a session that is bound to a device. The values are in ascending order: at the service,
+/// the greatest of those of a session's cookies counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binding {
     /// The session is not bound: versions 1 and 2.
@@ -103,8 +103,8 @@ impl fmt::Debug for Opened {
 #[error("the value is too long to be sealed into a cookie")]
 pub struct SealError;
 
-/// Why a value cannot be opened. For logs and metrics only: responses do not tell the cases apart, since that would
-/// tell an attacker about keys.
+/// Why a value cannot be opened. For logs and metrics: a response tells at most [`OpenError::Expired`] from the others,
+/// since more would tell an attacker about keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
     /// Not in the form of a sealed value: usually cut short, or a cookie of somebody else.
@@ -113,7 +113,7 @@ pub enum OpenError {
     /// Sealed with a key that is not in the ring: usually removed too early, or the rings of service and filter differ.
     #[error("is sealed with a key that is not in the ring")]
     UnknownKey(KeyId),
-    /// Altered, or sealed for another purpose or deployment.
+    /// Altered, sealed for another purpose or deployment, or, in version 1, sealed with a key that is not in the ring.
     #[error("is not authentic")]
     NotAuthentic,
     /// Authentic, but expired.
@@ -130,7 +130,8 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Creates a sealer for a deployment, by its cookie name prefix: deployments with the same keys share no sessions.
+    /// Creates a sealer for a deployment, by its configured prefix of cookie names: deployments with different prefixes
+    /// share no sessions, even if they have the same keys.
     pub fn new(ring: KeyRing, deployment: &str, accept_v1: bool) -> Self {
         Self {
             ring,

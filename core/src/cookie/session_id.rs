@@ -2,15 +2,15 @@
 
 use sha2::{Digest, Sha256};
 
-/// The identity of a session, created at login and sealed into each of its cookies: a random number of 16 bytes, which
-/// binds the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can end the
-/// session: of the user (`sub`), and of the login, which is the authorization server's own session (`sid`). A digest of
-/// zeros stands for a missing identifier.
+/// The identity of a session, created at login and sealed into each of its cookies: a random number of 16 bytes,
+/// which binds the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server or an
+/// operator can end the session: of the user (`sub`), and of the login, which is the authorization server's own
+/// session (`sid`). A digest of zeros stands for a missing identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 32]);
 
 impl SessionId {
-    /// The identity in a cookie that belongs to no session yet: pending logins.
+    /// Stands for a missing identity, for example in a cookie of pending logins, which belongs to no session yet.
     pub const NONE: Self = Self([0; 32]);
 
     /// Joins the random number and the two digests.

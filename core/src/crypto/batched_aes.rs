@@ -1,9 +1,9 @@
 //! AES for GCM, several blocks at a time.
 //!
-//! Without AES instructions, as in wasm, the `aes` crate takes as long for one block as for four, and prepares its key
-//! once in each call. GCM encrypts single blocks: for its hash key, the mask of the tag, and what remains of a message
-//! after its last four blocks. Here these are computed together with those that GCM requests next. That only affects
-//! the time: a block that was not computed in advance is computed when it is requested.
+//! Without AES instructions, as in wasm, the `aes` crate takes as long for one block as for four, and prepares its
+//! key once in each call. GCM encrypts single blocks: for its hash key, the mask of the tag, and what remains of a
+//! message after its last group of four blocks. Here these are computed together with those that GCM requests next.
+//! That only affects the time: a block that was not computed in advance is computed when it is requested.
 
 use std::cell::RefCell;
 

@@ -1,7 +1,7 @@
 //! The key ring: the first key seals, all keys open.
 //!
 //! To rotate keys, add a new one behind the old one, then put it first, wait until the cookies sealed with the old one
-//! have expired, and remove the old one. The service and the filter need the same key ring at each of these steps.
+//! have expired, and remove the old one. The filter needs every key of the service at each of these steps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::xaes256_gcm::Xaes256Gcm;
 
-/// Keys that tutorials publish: everybody has them.
+/// A key that a tutorial publishes: everybody has it.
 const PUBLISHED: [&[u8; 32]; 1] = [b"NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP"];
 
 /// The maximum number of keys in a ring. A rotation needs two.
@@ -58,11 +58,12 @@ impl KeyRing {
     /// Parses comma-separated keys, with white space around them ignored. Each key is
     /// - 64 hexadecimal digits,
     /// - base64 or base64url of 32 bytes, padded or not, or
-    /// - 32 visible ASCII characters (the form of the tutorial), which cause a warning: such a key has little entropy.
+    /// - 32 visible ASCII characters (the form of the tutorial), which cause a warning: such a key has less
+    ///   than 256 bits of entropy.
     ///
     /// # Errors
-    /// A key has none of these forms, is weak or published (unless `demo` is true), or is a duplicate, or there are too
-    /// many keys. The error states the key's position, never the key.
+    /// A key has none of these forms, is weak, such as a published one (unless `demo` is true), or is a duplicate, or
+    /// there are too many keys. The error states the key's position, never the key.
     pub fn parse(text: &str, demo: bool) -> Result<(Self, Vec<KeyWarning>), KeyError> {
         let mut warnings = Vec::new();
         let mut keys: Vec<Key> = Vec::new();

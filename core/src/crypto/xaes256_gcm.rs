@@ -20,7 +20,7 @@ pub(crate) const NONCE_BYTES: usize = 24;
 /// The length of the authentication tag, in bytes.
 pub(crate) const TAG_BYTES: usize = 16;
 
-/// AES-256 for one message: with the machine's own instructions where there are any.
+/// AES-256 for one message: that of the `aes` crate if it can use the machine's own instructions on this target.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 type MachineAes = Aes256;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -127,7 +127,7 @@ impl Xaes256Gcm {
             }
             Block::<Aes256>::from(input)
         };
-        // Four blocks take no longer than two (see `BatchedAes`). The last two are not used.
+        // Without AES instructions, four blocks take no longer than two (see `BatchedAes`). The last two are not used.
         let mut blocks = [
             input(1),
             input(2),
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// The two test vectors of the specification. Their derivations take each branch of the doubling once.
+    /// The two test vectors of the specification. The doubling for the subkey has a carry in one of them alone.
     #[test]
     fn the_vectors_of_the_specification_hold() {
         assert_vectors::<MachineAes>();

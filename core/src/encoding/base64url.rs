@@ -1,4 +1,5 @@
-//! Base64url without padding (RFC 4648, section 5), strict: a value has one encoding, and everything else is refused.
+//! Base64url without padding (RFC 4648, section 5). [`decode`] is strict: a value has one encoding, and everything else is
+//! refused.
 
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{self, GeneralPurpose, GeneralPurposeConfig};
@@ -42,7 +43,7 @@ pub(crate) fn decode_leniently(text: &[u8]) -> Vec<u8> {
 
 /// Decodes text; `None` for a character outside the alphabet, padding, trailing bits or an impossible length.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // The engine refuses padding and trailing bits by default, which the tests of `seal` check.
+    // The engine refuses padding and trailing bits by default, which `tests/sealing.rs` checks.
     let decoded = ENGINE.decode(text).ok();
     #[cfg(fuzzing)]
     assert_eq!(

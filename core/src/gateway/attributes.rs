@@ -9,6 +9,6 @@ pub trait RequestAttributes {
     fn peer_certificate(&self) -> Option<[u8; 32]>;
 
     /// Returns the route metadata under a namespace and a name: the bytes of a string, or for any other type whatever
-    /// bytes the proxy has.
+    /// bytes the host has, such as a zero byte.
     fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>>;
 }

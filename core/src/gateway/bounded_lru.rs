@@ -38,8 +38,8 @@ impl<K: Hash + Eq, V> BoundedLru<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// Stores a value of `size` bytes in place of the previous one. A value that is larger than the whole map is not
-    /// stored.
+    /// Stores a value of `size` bytes in place of the previous one. A value that is larger than the maximum size is
+    /// not stored.
     pub(crate) fn put(&mut self, key: K, value: V, size: usize) {
         self.remove(&key);
         let size = size.saturating_add(ENTRY_OVERHEAD_BYTES);

@@ -1,5 +1,5 @@
 //! Cache keys of what the authorization server says about access tokens. A key covers everything that a response depends on,
-//! so that no stage finds a response of another.
+//! so that a stage finds a response of another only if its own would be the same.
 
 use sha2::{Digest, Sha256};
 

@@ -7,7 +7,7 @@ use super::config::ClaimToHeader;
 use super::token_info::UnusableClaims;
 
 /// Returns the headers for these claims: a string unchanged, any other value as JSON. A claim that is missing or null
-/// sets no header.
+/// sets no header, or makes the response unusable if it is `required`.
 pub(super) fn headers_of_claims(
     members: &Map<String, Value>,
     headers: &[ClaimToHeader],

@@ -11,8 +11,8 @@ pub enum Counter {
     Forwarded,
     /// A request was rejected with this error code.
     Rejected(ErrorCode),
-    /// An access token cookie that was sealed with this key was opened, and its request passed all checks before
-    /// introspection.
+    /// An access token cookie that was sealed with this key was opened, and its request passed all checks before the token
+    /// stage.
     CookieOpened(KeyId),
     /// A request was rejected, and had a cookie that was sealed with a key which is not in the ring.
     CookieOfUnknownKey,
@@ -38,8 +38,8 @@ pub enum Counter {
     /// Introspection called a token active, or a token exchange returned one, whose `exp` has passed by the local
     /// clock.
     ClocksDiffer,
-    /// A request with an access token cookie was rejected because the authorization server calls the token inactive,
-    /// or does not accept it for an exchange.
+    /// A request with an access token cookie was rejected because the authorization server calls the token inactive or
+    /// does not accept it, or because the token has expired by the local clock.
     SessionTokenInactive,
     /// A stream was ended, with its session or its access token.
     StreamEnded,
@@ -68,7 +68,7 @@ impl Counters {
             .map_or(0, |(_, total)| total)
     }
 
-    /// Returns the number of access token cookies that were opened, with whichever key.
+    /// Returns the sum of [`Counter::CookieOpened`] over all keys.
     pub fn cookies_opened(&self) -> u64 {
         self.iter()
             .filter(|(counter, _)| matches!(counter, Counter::CookieOpened(_)))

@@ -1,7 +1,7 @@
 //! The credential of a request: the stages in their order (`docs/CONTRACT.md`, section 3).
 //!
-//! No stage skips a later one before a token is attached, and headers that callers may not send are removed in every
-//! case.
+//! No early exit of a stage skips a later check and still attaches a token. Headers that callers may not send are
+//! removed from every request that is forwarded.
 
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ pub(crate) enum Credential {
     Bearer(Zeroizing<Vec<u8>>),
 }
 
-/// Returns the credential of a request that passes all stages before introspection, and the header mutations so far.
+/// Returns the credential of a request that passes all checks before the token stage, and the header mutations so far.
 pub(crate) fn of_request(
     config: &Config,
     cookies: &mut CookieCache,

@@ -26,7 +26,7 @@ pub enum Effect {
     Run(Command),
 }
 
-/// What becomes of a request. There is exactly one decision for each request.
+/// What becomes of a request. There is one decision for each request, and none for one that ends while it waits.
 pub enum Decision {
     /// The request is forwarded.
     Forward(Forward),
@@ -40,14 +40,14 @@ pub struct Forward {
     pub mutations: HeaderMutations,
     /// What the host stores for the response.
     pub context: ResponseContext,
-    /// What ends its stream. Boxed, since hardly any request has one.
+    /// What ends its stream. Boxed, since without `end_streams` no request has one.
     pub(crate) open: Option<Box<OpenStream>>,
 }
 
 /// What the host must do, other than to decide on a request.
 pub enum Command {
-    /// Send a request to the authorization server on behalf of the flight's leader, and pass the response to
-    /// [`Gateway::on_server_response`](super::Gateway::on_server_response).
+    /// Send a request to the authorization server on behalf of the flight's leader, if it has one, and pass the
+    /// response to [`Gateway::on_server_response`](super::Gateway::on_server_response).
     CallOut {
         /// The flight that waits for the response.
         flight: FlightId,

@@ -1,4 +1,4 @@
-//! The list of ended sessions in one worker, and when to poll it.
+//! The list of ended sessions of a gateway, and when to poll it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The requests of this gateway that were forwarded and have not ended, at an entry point that ends streams (`end_streams`).
+//! The requests of this gateway that were forwarded and have not ended, and that the gateway may end (`end_streams`).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -32,13 +32,13 @@ pub(crate) struct OpenStreams {
     mode: EndStreams,
     streams: HashMap<StreamId, OpenStream>,
     newest: Arc<NewestTokens>,
-    /// `None` if the gateways share `newest` itself.
+    /// `None` if the gateways share `newest` itself, or nothing.
     shared: Option<SharedNewestTokens>,
     /// Access tokens that are new to this gateway, for the shared data.
     unshared: Vec<(SessionNumber, u64)>,
     /// The number of changes of the list of ended sessions with which the streams were last checked.
     checked_change: u64,
-    /// The earliest time at which a stream may end.
+    /// The earliest time at which a stream may end, unless its session ends.
     next_end: u64,
     /// The streams that have ended, some of which may already be closed.
     ended: VecDeque<StreamId>,
@@ -58,7 +58,7 @@ impl OpenStreams {
         }
     }
 
-    /// Takes the newest tokens that several gateways share, which must not have open streams yet.
+    /// Takes the newest tokens that several gateways share. This gateway must not have open streams yet.
     pub(crate) fn share(&mut self, newest: Arc<NewestTokens>) {
         self.newest = newest;
         self.shared = None;
@@ -181,7 +181,7 @@ impl OpenStreams {
         open
     }
 
-    /// Returns the sessions whose streams would end now, with the slots of the shared data that may have a newer access
+    /// Returns the sessions whose streams may end now, with the slots of the shared data that may have a newer access
     /// token.
     pub(crate) fn doubtful_sessions(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
         let Some(shared) = self.shared.as_ref().filter(|_| self.next_end <= now) else {

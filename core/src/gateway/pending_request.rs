@@ -36,7 +36,7 @@ pub(crate) struct Waiting {
     pub(crate) token: Token,
     pub(crate) key: CacheKey,
     pub(crate) memory: Arc<TokenMemory>,
-    /// When it has waited for too long: the time since 1970. Its own callouts have timed out by then.
+    /// When it has waited for too long: the time since 1970. The callouts that it began at once have timed out by then.
     pub(crate) deadline: Duration,
 }
 

@@ -104,8 +104,9 @@ impl Rejection {
         }
     }
 
-    /// Returns the body: `{"code":…,"message":…}`. If the user's authentication is not sufficient, the body also says what is
-    /// required: `acr_values`, space-separated, and `max_age`, in seconds. A page at another origin cannot read the challenge.
+    /// Returns the body: `{"code":…,"message":…}`. If the user's authentication is not sufficient, the body also says
+    /// what is required: `acr_values`, space-separated, and `max_age`, in seconds. A page at another origin cannot read
+    /// the challenge, unless CORS exposes it.
     pub fn body(&self) -> String {
         let mut members = error_members(self.code.code(), self.code.message());
         let (acr_values, max_age) = self.required_authentication();
@@ -125,7 +126,7 @@ impl Rejection {
     }
 
     /// Returns the value of `WWW-Authenticate` (RFC 6750, section 3; RFC 9470, section 3), if a bearer token was
-    /// expected. It always has a parameter: the scheme alone is not a challenge.
+    /// expected. It always has a parameter, as RFC 6750 requires.
     pub fn challenge(&self) -> Option<String> {
         if self.code != ErrorCode::BearerUnauthorized && self.bearer_error.is_none() {
             return None;

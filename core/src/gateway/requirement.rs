@@ -33,7 +33,7 @@ impl Requirement {
         ))
     }
 
-    /// Parses space-separated scopes and an audience. `None`: nothing is required at all, or one is malformed (such as an
+    /// Parses space-separated scopes and an audience. `None`: no requirement is there at all, or one is malformed (such as an
     /// unquoted number, a list or an empty audience), which must not count as no requirement.
     fn parse(
         scopes: Option<&[u8]>,

@@ -1,14 +1,14 @@
 //! What is known about tokens, in a store of the proxy that several VMs of one process share: a second level behind what each
-//! gateway knows by itself. There is a table of introspection responses about active tokens, and one of the newest access
-//! tokens of sessions, for their open streams.
+//! gateway knows by itself. There is a table of responses about active tokens, and one of the newest access tokens of
+//! sessions, for their open streams.
 //!
 //! Values of the store can be replaced but not deleted, so there is a fixed number of *slots*, each a value with several
 //! entries. A token has two slots: an entry goes to the emptier one, so that slots fill evenly.
 //!
-//! Other extensions of the proxy can read and write the store. Entries are sealed with a key that is derived from the client
-//! secret, or from the cookie keys, and for their stage, token, slot and expiry: what was made up, changed or moved does not
-//! open. Whoever writes there can remove entries, bring back one that has not expired, and fill the memory of the VM that reads
-//! a huge value, but learns no token and inserts none.
+//! Other extensions of the proxy can read and write the store. Entries are sealed with a key that is derived from the
+//! client secret, or from the cookie keys, and for their stage and token (or session), slot and expiry: what was made up,
+//! changed or moved does not open. Whoever writes there can remove entries, bring back one that has not expired, and fill
+//! the memory of the VM that reads a huge value, but learns no token and inserts none.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::crypto::xaes256_gcm::{NONCE_BYTES, Xaes256Gcm};
 
 /// The maximum length of a slot, in bytes.
 const SLOT_BYTES: usize = 16 * 1024;
-/// The length of what stands before the sealed bytes of an entry.
+/// The length of what stands before the nonce and the sealed bytes of an entry, in bytes.
 const PREFIX_BYTES: usize = 8 + 8 + 4;
 
 /// A slot: the name of its table, and its number.
@@ -69,7 +69,7 @@ struct Entry<'a> {
 }
 
 impl SharedCache {
-    /// Creates the shared cache of a stage; `None` if it is not configured.
+    /// Creates the shared cache of a stage; `None` if `shared_cache_bytes` is less than the length of a slot.
     pub(crate) fn new(stage: &PhantomToken) -> Option<Self> {
         let derive = |purpose: &str| -> Zeroizing<[u8; 32]> {
             let mut hash = Sha256::new();

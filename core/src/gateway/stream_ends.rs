@@ -14,9 +14,9 @@ impl Gateway {
         self.streams.share(Arc::clone(newest));
     }
 
-    /// Returns the sessions whose streams end at the time `now` (seconds since 1970), unless the shared data of the host has a
-    /// newer access token of theirs. Pass the values of the slots to [`Gateway::on_shared_newest_token`] before
-    /// [`Gateway::ended_streams`].
+    /// Returns the sessions whose streams may end at the time `now` (seconds since 1970), unless the shared data of the
+    /// host has a newer access token of theirs. Pass the values of the slots to [`Gateway::on_shared_newest_token`]
+    /// before [`Gateway::ended_streams`].
     pub fn doubtful_sessions(&self, now: u64) -> Vec<(SessionNumber, [Slot; 2])> {
         self.streams.doubtful_sessions(now)
     }

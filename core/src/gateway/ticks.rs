@@ -1,5 +1,5 @@
-//! What a gateway does in a tick, on behalf of no request: it polls the list of ended sessions, warns, and decides on
-//! requests whose flight was lost by a fault.
+//! What a gateway does in a tick, on behalf of no request: it polls the list of ended sessions, warns, shares newest
+//! access tokens, and decides on requests whose flight was lost by a fault.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::token_state::TokenOutcome;
 use crate::session::ended_sessions::EndedSessions;
 
 impl Gateway {
-    /// Handles a tick at the time `now`, in seconds since 1970: the list of ended sessions or a warning may be due.
+    /// Handles a tick at the time `now`, in seconds since 1970. Returns what is due, such as a poll or a warning.
     pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
         let mut commands = Vec::from_iter(self.due_poll(now));
         commands.extend(self.due_notices(now).into_iter().map(Command::Warn));

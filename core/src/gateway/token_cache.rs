@@ -1,4 +1,4 @@
-//! What a gateway knows of the tokens that it introspects: active ones in a memory that it may share, and inactive ones by
+//! What a gateway knows of the tokens that it introspects or exchanges: active ones in a memory that it may share, and inactive ones by
 //! itself. Anybody can make up tokens, so inactive ones have room of their own: they evict no active one, and none of
 //! another gateway.
 
@@ -15,7 +15,7 @@ use super::token_memory::TokenMemory;
 use super::token_state::TokenOutcome;
 use super::token_state::{InactiveReason, TokenState};
 
-/// The byte limit of responses about inactive tokens, which are small, is that of the others divided by this number.
+/// The byte limit of responses about inactive tokens, which are small, is `token_cache_bytes` divided by this number.
 const INACTIVE_DIVISOR: usize = 8;
 
 /// What one gateway knows. Times are in seconds since 1970.

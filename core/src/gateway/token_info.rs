@@ -20,7 +20,8 @@ pub struct TokenInfo {
     pub(super) audiences: Vec<String>,
     pub(super) binding: Binding,
     pub(super) authentication: Authentication,
-    /// When the token expires, in seconds since 1970; `None` if nothing says so.
+    /// When the caller's token expires, in seconds since 1970; `None` if nothing says so. After an exchange it may be the
+    /// expiry of the new token instead: see `token_exchange::response`.
     pub(super) expires_at: Option<u64>,
 }
 
@@ -39,7 +40,7 @@ pub(super) enum Binding {
 /// Where the access token of a request is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenSource {
-    /// In a cookie of the service, which obtained the token and has the key that it is bound to.
+    /// In a cookie of the service, which obtained the token and has any key that it is bound to.
     Cookie,
     /// In `Authorization`, from the caller itself.
     Bearer {
@@ -48,7 +49,7 @@ pub(crate) enum TokenSource {
     },
 }
 
-/// The claims are malformed, or invalid in a header. The string is for the log.
+/// The response or the claims in it cannot be used. The string is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnusableClaims(pub(crate) &'static str);
 

@@ -1,4 +1,4 @@
-//! What is known about an access token before introspection.
+//! What is known about an access token before a callout.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use super::token_memory::TokenMemory;
 use super::token_state::{InactiveReason, TokenState};
 use crate::jwt;
 
-/// What is known about an access token before introspection.
+/// What is known about an access token before a callout.
 pub(crate) enum Lookup {
     /// The token is active, or is forwarded without introspection; with the time when this expires, in seconds since
     /// 1970.
     Active(Arc<TokenInfo>, u64),
-    /// A cached response calls the token inactive.
+    /// By a cached response, the token counts as inactive.
     Inactive(InactiveReason),
     /// The token is invalid by its own content. The string is for the log.
     Invalid(&'static str),
@@ -65,7 +65,7 @@ pub(crate) fn look_up(
     }
 }
 
-/// Reads a token that is a JWT; `None` for an opaque token. The API validates the JWT, so its claims can only lead to a
+/// Reads a token that is a JWT for APIs; `None` for any other. The API validates the JWT, so its claims can only lead to a
 /// rejection here. `Err`: it has expired, or is malformed.
 fn self_contained(token: &[u8], now: u64) -> Option<Result<TokenInfo, &'static str>> {
     let claims = jwt::access_token_claims(token)?;

@@ -95,7 +95,7 @@ impl TokenMemory {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Works on the shard of a key. Only code of this module runs under its lock.
+    /// Works on the shard of a key. No code of a host runs under its lock.
     fn with_shard<T>(&self, key: &CacheKey, work: impl FnOnce(&mut Shard) -> T) -> T {
         // A key is a hash, so its first byte spreads the keys evenly.
         let [byte, ..] = key;

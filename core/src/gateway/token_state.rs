@@ -49,7 +49,7 @@ impl TokenOutcome {
 /// Why a token counts as inactive: every request with it is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InactiveReason {
-    /// Introspection says so: the token is unknown, expired or revoked.
+    /// Introspection says so: for example, the token is unknown, expired or revoked.
     NotActive,
     /// The authorization server does not recognize it as a token that can be introspected.
     NotIntrospectable,
@@ -57,7 +57,7 @@ pub enum InactiveReason {
     ExpiredHere {
         /// The step.
         step: Step,
-        /// Time since `exp`, in seconds. The clocks differ by at least this much.
+        /// Time since `exp`, in seconds. If it is more than the response took, the clocks differ.
         seconds: u64,
     },
     /// The authorization server does not accept it for a token exchange.

@@ -12,7 +12,7 @@ pub fn names(config: &Config) -> impl Iterator<Item = &str> {
     always(config).chain(of_bound_sessions)
 }
 
-/// Returns those that many requests have.
+/// Returns those that are looked up in every request.
 fn always(config: &Config) -> impl Iterator<Item = &str> {
     let csrf = config.bff_token.iter().map(|stage| stage.csrf_header.as_str());
     csrf.chain(identity_headers(config))
@@ -55,8 +55,8 @@ fn remove(mutations: &mut HeaderMutations, head: &RequestHead, untrusted: &str) 
 }
 
 /// Whether the request has a header that is removed or replaced, and with which the caller may have selected another
-/// route: Envoy selects the route again if headers change, but shows the metadata of that route only with the
-/// response. The CSRF header does not count, since browsers are expected to send it.
+/// route: Envoy selects the route again if headers change, but shows the metadata of that route only with the response.
+/// Headers that a request is expected to have do not count, such as the CSRF header.
 pub(crate) fn may_have_selected_the_route(config: &Config, head: &RequestHead, by_cookie: bool) -> bool {
     identity_headers(config).any(|name| head.spellings(name).next().is_some())
         || by_cookie && head.one("authorization") != Values::Absent

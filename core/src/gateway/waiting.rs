@@ -46,8 +46,9 @@ impl Gateway {
         self.decide(stream, &TokenOutcome::Known { state, expires_at }, now)
     }
 
-    /// Begins a flight for a request that waits for one, or lets it wait for that of another request, at the time `now` (since
-    /// 1970). `None`: the effect follows when that one ends.
+    /// Begins a flight for a request that waits for one, or lets it wait for that of another request, at the time `now`
+    /// (since 1970). If the token has become known in the meantime, decides on the request. `None`: the effect follows
+    /// when the other flight ends.
     pub fn call_out(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
         let limit = self.config.phantom_token.as_ref()?.time_limit().saturating_add(MARGIN);
         self.waiting.get_mut(&stream)?.deadline = now.saturating_add(limit);

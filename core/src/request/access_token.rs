@@ -1,7 +1,7 @@
 //! The bytes that an access token may have: one rule for the service, which receives tokens from the authorization
-//! server, and the gateway, which receives them from callers.
+//! server, and the gateway, which receives them from callers and by token exchange.
 
-/// The maximum length of an access token in a cookie or as a bearer token, in bytes.
+/// The maximum length of an access token in a cookie, as a bearer token or from a token exchange, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Whether a token may contain the byte: visible ASCII, which is RFC 6749, appendix A.12 without the space. This is

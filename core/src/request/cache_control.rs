@@ -24,8 +24,8 @@ pub fn lifetime<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     seconds
 }
 
-/// Whether these `Cache-Control` lines leave open who may cache the response. A shared cache serves such a response to
-/// everybody, unless the request has `Authorization` (RFC 9111, section 3.5): a cookie does not count there. `no-cache`
+/// Whether these `Cache-Control` lines leave open who may cache the response. A shared cache may serve such a response
+/// to everybody, unless the request has `Authorization` (RFC 9111, section 3.5): a cookie does not count there. `no-cache`
 /// does not forbid caching, and `private` with header names restricts only those headers.
 pub fn is_for_anybody<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let mut directives = lines.into_iter().flat_map(|line| line.split(|byte| *byte == b','));

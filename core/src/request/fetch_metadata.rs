@@ -5,13 +5,13 @@
 pub enum FetchSite {
     /// From another site.
     CrossSite,
-    /// From another origin of the same site: a sibling domain.
+    /// From another origin of the same site, such as a sibling domain.
     SameSite,
     /// From the same origin.
     SameOrigin,
     /// Started by the user: a bookmark, the address bar.
     None,
-    /// No such header: an older browser, or no browser.
+    /// No such header, for example from an older browser or from no browser.
     Absent,
     /// A value that the specification does not define.
     Unknown,

@@ -33,7 +33,8 @@ impl<'a> RequestHead<'a> {
     }
 
     /// Parses a header map of proxy-wasm: the number of lines and the lengths of each name and value, as 32-bit
-    /// little-endian integers, then the names and values, each followed by a zero byte. `None` if it is cut short.
+    /// little-endian integers, then the names and values, each followed by a zero byte. `None` if it is cut short
+    /// by more than the last zero byte.
     pub fn from_proxy_wasm(bytes: &'a [u8]) -> Option<Self> {
         let (count, rest) = bytes.split_first_chunk::<4>()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;

@@ -1,5 +1,5 @@
 //! Whether a request comes from a permitted origin: `Origin` (RFC 6454) together with Fetch Metadata. One rule for the
-//! gateway and the service's endpoints.
+//! gateway and the service's endpoints that a page calls.
 
 use super::fetch_metadata::FetchSite;
 use super::trusted_origins::TrustedOrigins;
@@ -32,7 +32,7 @@ impl<'a> CallerOrigin<'a> {
 pub enum WithoutOrigin {
     /// It is rejected: it changes something, or upgrades the connection.
     Rejected,
-    /// It is allowed from the same origin and from the user, since it only reads.
+    /// It is allowed unless `Sec-Fetch-Site` says that it is from another origin, since it only reads.
     Allowed,
     /// It is also allowed from a sibling domain, since the browser navigates.
     AllowedFromSameSite,

@@ -1,7 +1,7 @@
 //! W3C Trace Context and the request id, which identify a request in the logs and traces of everything that it causes.
 //! Callouts on behalf of a request carry them too.
 //!
-//! They come from outside and go into headers, so only values in their defined form are propagated.
+//! They come from outside and go into headers, so only values of a known form and length are propagated.
 
 use zeroize::Zeroizing;
 

@@ -46,7 +46,7 @@ pub fn header_value(values: Values<&[u8]>) -> Result<Option<&[u8]>, CsrfError> {
 }
 
 /// Compares the header's value with the cookie's, in constant time, and the cookie's session with `session`, that of
-/// the tokens. An empty value never matches.
+/// the request. An empty value never matches.
 ///
 /// # Errors
 /// [`CsrfError::Mismatch`].

@@ -1,11 +1,11 @@
 //! The session of a request: one rule for the service's endpoints, the filter and `/authorize`.
 //!
 //! The host-locked cookies identify the session: the access token cookie, or otherwise the CSRF cookie. Their names
-//! (`__Host-…`) keep every other host from setting them. Those of the refresh token and ID token cookies (`__Http-…`)
-//! do not forbid `Domain`: a page of a sibling domain can set them, so they count only if they belong to that session.
-//! Of several cookies of one name, the one counts that opens and belongs to the session. Host-locked ones that open for
-//! different sessions belong to none. If names are not host-locked, the rule is the same, but a sibling
-//! domain can set all of these cookies.
+//! (`__Host-…`) keep every other host from setting them. Those of the refresh token and ID token cookies (by
+//! default `__Http-…`) do not forbid `Domain`: a page of a sibling domain can set them, so they count only if they
+//! belong to that session. Of several cookies of one name, the one counts that opens and belongs to the session.
+//! Host-locked ones that open for different sessions belong to none. If names are not host-locked, the rule is the
+//! same, but a sibling domain can set all of these cookies.
 
 use crate::cookie::purpose::Purpose;
 use crate::cookie::session_id::SessionId;
@@ -40,7 +40,7 @@ impl CurrentSession {
         only(csrf.into_iter().filter(|id| *id != Some(SessionId::NONE)))
     }
 
-    /// Returns the session of an access token cookie that is the only one of its name.
+    /// Returns the session of the access token cookie that counts in a request.
     pub const fn of_access_token(id: Option<SessionId>) -> Self {
         Self { id }
     }
@@ -51,15 +51,14 @@ impl CurrentSession {
     }
 
     /// Whether a cookie that opened for `purpose`, with the session id `id`, belongs to this session. Cookies of
-    /// version 1 have no session id, and are never mixed with others: every write seals the whole session again. The
+    /// version 1 have no session id, and are never mixed with others: a refresh seals the whole session again. The
     /// CSRF cookie is an exception in one direction: beside tokens of version 1, any CSRF cookie counts. Pending logins
     /// belong to no session.
     pub fn has(&self, purpose: Purpose, id: Option<SessionId>) -> bool {
         match purpose {
             Purpose::AccessToken | Purpose::RefreshToken | Purpose::IdToken => self.id == id,
-            // The service writes the CSRF cookie in the version of the session. Beside tokens of a later version, a
-            // CSRF cookie of version 1, which opens in place of any cookie, was set by somebody else. It is bound to no
-            // session.
+            // Beside tokens of a later version, the service leaves no CSRF cookie of version 1: such a cookie, which opens
+            // in place of any cookie, was set by somebody else. It is bound to no session.
             Purpose::Csrf => self.id.is_none() || self.id == id,
             // Sessions of version 1 are never bound.
             Purpose::DeviceBinding | Purpose::DeviceKey => self.id.is_some() && self.id == id,

@@ -1,4 +1,4 @@
-//! The demo's business API. It knows nothing of cookies or of the Backend for Frontend: every request must carry one
+//! The demo's business API. It needs neither cookies nor the Backend for Frontend: every request for data must carry one
 //! JWT access token (RFC 9068), which the API validates by itself, whichever proxy forwarded it.
 
 mod config;

@@ -20,7 +20,7 @@ pub(crate) struct Claims {
     pub(crate) sub: String,
     /// One issuer: RFC 7519 does not allow a list, which the library would accept.
     iss: String,
-    /// The other claims, which the API only shows.
+    /// The other claims, for the page to show.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -107,7 +107,7 @@ impl Validator {
         if !ALGORITHMS.contains(&header.alg) {
             return Err(ApiError::InvalidToken("its algorithm is not allowed"));
         }
-        // The key says which algorithm it is for, so the token cannot choose another one.
+        // If the key says which algorithm it is for, the token cannot choose another one.
         if key
             .common
             .key_algorithm

@@ -1,7 +1,7 @@
 //! The same system in containers (`docker-compose.yml`): one container writes the files of the others, then exits.
 //!
-//! Names resolve to containers instead of loopback, and the service has two or more replicas. Each program gets a folder
-//! with its files, which is a volume of its own.
+//! Names resolve to containers instead of loopback, and the service has two or more replicas. Each program that needs files
+//! gets a folder with them, which is a volume of its own.
 
 use std::path::Path;
 
@@ -21,7 +21,8 @@ const FILTER: &str = "/etc/envoy/bff_filter.wasm";
 const MOUNTED: &str = "/run";
 
 /// Writes the files below `directory`: `state` holds all secrets and certificates, `public` the CA's certificate, and a folder
-/// for each program its own files. Secrets of an earlier start are kept, as are certificates that are still valid.
+/// for each program that needs files those of the program. Secrets of an earlier start are kept, as are certificates that are
+/// still valid.
 ///
 /// # Errors
 /// An invalid domain or port, or a file that cannot be read or written.
@@ -72,7 +73,7 @@ fn options(state: &Path, domain: &str, port: u16, redis: bool) -> Options {
     options
 }
 
-/// A program's folder. Only the containers of that program mount it, so all of its files are readable by their owner only.
+/// A program's folder. Beside `setup`, only the containers of that program mount it. Only their owner may read its files.
 struct Folder(std::path::PathBuf);
 
 impl Folder {

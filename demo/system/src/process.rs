@@ -12,7 +12,7 @@ use crate::group::{ChildGroup, Signal};
 
 const POLL: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Longer than the service takes to drain and to shut down.
+/// Longer than the service usually takes to shut down.
 const STOPPED_WITHIN: Duration = Duration::from_secs(25);
 const TAIL_LINES: usize = 25;
 

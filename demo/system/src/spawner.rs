@@ -1,4 +1,4 @@
-//! Starts child processes so that none outlives this process.
+//! Starts child processes so that, on Linux, none outlives this process.
 //!
 //! On Linux the kernel sends a signal to a child when its parent dies (`PR_SET_PDEATHSIG`). The parent is the *thread* that
 //! started it: a test's own thread ends with the test, while many tests may share a system. So one thread that

@@ -1,5 +1,5 @@
-//! The demo's web host: static content of the single page application only. It receives no cookie and no token. Its
-//! headers keep other sites from framing the page and from running script in it.
+//! The demo's web host: the files of the single page application, and its commands to the program that runs the demo. It
+//! receives no cookie and no token. Its headers keep other sites from framing the page and from running script in it.
 
 mod compressed;
 mod config;

@@ -79,7 +79,7 @@ annotations: {{- . | nindent 2 }}
 {{- .Values.existingConfigMap.name | default (include "bff.fullname" .) -}}
 {{- end -}}
 
-{{/* The sources of the volume with secrets, as YAML; empty if all of them have a path of their own. */}}
+{{/* The sources of the volume with secrets, as YAML; empty if there are none. */}}
 {{- define "bff.secretSources" -}}
 {{- $sources := list -}}
 {{- range $value, $file := dict "cookieKeys" "cookie-keys" "clientSecret" "client-secret" "redisUrl" "redis-url" "adminToken" "admin-token" -}}

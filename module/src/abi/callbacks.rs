@@ -1,8 +1,8 @@
 //! Envoy's functions, as its header declares them, and the types that cross the boundary.
 //!
-//! For each of them: a buffer of ours is read before the function returns. A buffer of Envoy's lives until the hook returns,
-//! or until what it is part of is changed. A function that takes the pointer to a filter is called on that filter's worker
-//! thread, inside a hook that got this pointer.
+//! A buffer of ours is read before the function returns. Unless the function says otherwise, a buffer of Envoy's lives until
+//! the hook returns, or until what it is part of is changed. A function that takes the pointer to a filter is called on that
+//! filter's worker thread, inside a hook that got this pointer.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
@@ -208,7 +208,7 @@ callbacks! {
     clear_route_cache = http_clear_route_cache(filter: FilterPtr);
     /// The span of the request; null if Envoy does not trace it.
     active_span = http_get_active_span(filter: FilterPtr) -> SpanPtr;
-    /// Begins a span below another one. It must be finished once, on this thread, before the request is destroyed.
+    /// Begins a child span of a span. It must be finished once, on this thread, before the request is destroyed.
     spawn_child_span = http_span_spawn_child(filter: FilterPtr, parent: SpanPtr, name: Buffer<'_>) -> SpanPtr;
     /// Sets a tag of a span.
     set_span_tag = http_span_set_tag(span: SpanPtr, name: Buffer<'_>, value: Buffer<'_>);
@@ -222,7 +222,8 @@ callbacks! {
     /// Envoy's number of this worker thread.
     worker_index = http_filter_get_worker_index(filter: FilterPtr) -> u32;
 
-    /// Sends a request to a cluster on behalf of a request, with a time limit in milliseconds. Not 0: there is no response.
+    /// Sends a request to a cluster on behalf of a request, with a time limit in milliseconds. If the result is not 0, there
+    /// is no response.
     http_callout = http_filter_http_callout(
         filter: FilterPtr, number: *mut u64, cluster: Buffer<'_>, headers: *const Header<'_>, count: usize,
         body: Buffer<'_>, timeout_ms: u64

@@ -8,7 +8,7 @@ use crate::envoy::Span;
 struct ChildSpan(SpanPtr);
 
 impl FilterHook {
-    /// Begins a span below that of the request; `None` if Envoy does not trace the request.
+    /// Begins a child span of the request's span; `None` if Envoy does not trace the request.
     pub(super) fn child_span(&self, name: &str) -> Option<Box<dyn Span>> {
         // SAFETY: the pointer is that of a hook.
         let parent = unsafe { callbacks::active_span(self.ptr()) };

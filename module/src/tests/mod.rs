@@ -73,7 +73,7 @@ fn start_without_first_response(version: Version) -> (Envoy, Arc<AtomicUsize>) {
     (envoy, made)
 }
 
-/// The token is active, and its subject is the token with this prefix.
+/// The token is active, and its subject is the token with a prefix.
 fn active(when: When, callout: &Callout) -> CalloutPlan {
     let token = token(callout);
     let body = format!(r#"{{"active": true, "sub": "user-of-{token}", "exp": 4000000000}}"#);

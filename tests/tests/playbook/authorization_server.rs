@@ -180,7 +180,7 @@ fn an_authorization_server_that_has_lost_its_database() {
         &test,
         &Evidence {
             log: Component::Envoy,
-            line: "since the authorization server calls their access token inactive",
+            line: "since the authorization server does not accept their access tokens",
             metric: "bff_filter_session_tokens_inactive",
             alert: "BffFilterSessionTokensInactive",
             section: (ALERTS, "BffFilterSessionTokensInactive"),

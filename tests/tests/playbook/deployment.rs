@@ -154,7 +154,7 @@ fn a_list_of_ended_sessions_that_the_filter_cannot_poll() {
         &test,
         &Evidence {
             log: Component::Envoy,
-            line: "polls of the list of ended sessions failed (HTTP 404)",
+            line: "polls of the list of ended sessions failed: HTTP 404",
             metric: "bff_filter_ended_sessions_failures",
             alert: "BffFilterEndedSessionsStale",
             section: (ALERTS, "BffFilterEndedSessionsStale"),

@@ -14,7 +14,7 @@ use crate::result::Result;
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(10);
-/// The bearer token of the only user, in the folder of a server that lives for a minute.
+/// The bearer token of the only user, in the folder of a server that lives as long as this run.
 const TOKEN: &str = "administers-the-api-server-of-this-run";
 /// The strictest pod security, whose warnings are failures here.
 const RESTRICTED: [&str; 2] = [

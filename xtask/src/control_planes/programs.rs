@@ -1,4 +1,4 @@
-//! The programs of a Kubernetes API server, and the resource definitions of its extensions.
+//! The programs of a Kubernetes API server and of the control planes, and the resource definitions of its extensions.
 
 use std::fs;
 use std::path::{Path, PathBuf};

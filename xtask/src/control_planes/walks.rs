@@ -26,6 +26,6 @@ pub(super) fn run(names: &[&str], found: &Programs, server: &ApiServer, folder: 
     command::run(
         "walking through the system behind each control plane",
         &mut walk,
-        "see the messages of the walk above",
+        "see the messages above",
     )
 }

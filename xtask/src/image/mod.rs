@@ -1,6 +1,6 @@
 //! `cargo xtask image`: the published form of the filter, in `target/image`: the proxy-wasm module, the images that Istio and
 //! Envoy Gateway accept, the native module as an image and as archives, bills of materials, and checksums. The same sources
-//! result in the same bytes.
+//! result in the same bytes with the same compilers.
 
 mod archive;
 mod blobs;

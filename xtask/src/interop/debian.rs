@@ -126,7 +126,7 @@ fn apt_get(options: &[OsString]) -> Result<Command> {
         "missing apt-get, which fetches glewlwyd and lemonldap: run this on Debian 12 or 13, or name other servers",
     )?;
     let mut command = Command::new(program);
-    // Neither an installation elsewhere nor the user is disturbed, and nothing of the system is written.
+    // Neither an installation elsewhere nor the user is disturbed.
     command.env("DEBIAN_FRONTEND", "noninteractive").args([
         "-qq",
         "-oDebug::NoLocking=true",

@@ -20,7 +20,7 @@ const WEB_APPLICATION: &str = "usr/share/glewlwyd/webapp";
 const DOCUMENTS: &str = "usr/share/doc/glewlwyd";
 
 /// Fetches Glewlwyd. The value is the folder with the packages in `root`, the web application, the sample of the configuration,
-/// and an empty database.
+/// and a new database.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let folder = workspace::tools().join("glewlwyd");
     let stamp = Stamp::new(folder.join("stamp"), PACKAGES.join("\n"));
@@ -48,8 +48,8 @@ fn prepare(folder: &Path) -> Result<()> {
     create_database(&sql, &folder.join("glewlwyd.db"))
 }
 
-/// Copies a folder without symbolic links, which Glewlwyd does not follow out of the folder, and which lead to where packages
-/// are installed.
+/// Copies a folder, with files in place of symbolic links: Glewlwyd does not follow these out of the folder, and they lead to
+/// where packages are installed.
 fn copy_web_application(root: &Path, from: &Path, to: &Path) -> Result<()> {
     files::create_dir(to)?;
     let failed = |error: std::io::Error| format!("reading {} failed: {error}", from.display());

@@ -107,7 +107,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         true => Ok(ExitCode::SUCCESS),
         false => Err(
             "walking through the system failed: a server did not start, or the result of a step is not the one that \
-             tests/src/bin/interop/servers explains: see the messages of the walk above"
+             tests/src/bin/interop/servers explains: see the messages above"
                 .to_owned(),
         ),
     }

@@ -1,4 +1,4 @@
-//! Debian's packages, if this user may install them.
+//! Debian's packages: installed, if this user may do that, or only unpacked.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -42,7 +42,7 @@ fn find_installed() -> Option<PathBuf> {
     NAMES.iter().find_map(|name| command::find(Path::new(name)))
 }
 
-/// The one that Playwright fetched before, in whatever folder.
+/// The one that Playwright fetched before, into `target/tools`.
 fn playwrights(node: &Node) -> Option<PathBuf> {
     let script = "process.stdout.write(require('playwright-core').chromium.executablePath())";
     let path = command::read_output(

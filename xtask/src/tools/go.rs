@@ -55,7 +55,7 @@ impl Program<'_> {
                 "check that Go reaches its module proxy, and that a C compiler is installed",
             )
         };
-        // Some are needed to find the module's dependencies, and some are dependencies only afterwards.
+        // Before the module is fetched, since its dependencies are found with them.
         let replacements: Vec<String> = self.replaced.iter().map(|pair| format!("-replace={pair}")).collect();
         let edit: Vec<&str> = ["mod", "edit"]
             .into_iter()

@@ -1,4 +1,4 @@
-//! The tools that the build does not include: found if they are installed, else fetched. One file for each.
+//! The tools that the build does not include: found if they are installed, else fetched where that is possible.
 
 pub(crate) mod apt;
 pub(crate) mod cargo_deny;

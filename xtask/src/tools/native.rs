@@ -1,5 +1,5 @@
-//! The filter as a native module for Envoy's dynamic modules. It needs no newer C library than Envoy itself, and no other
-//! library, on whichever machine it is built.
+//! The filter as a native module for Envoy's dynamic modules. If Zig has linked it, it needs no newer C library than Envoy
+//! itself, and no other library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::{command, workspace};
 const PROFILE: &str = "native";
 /// The name of the module's file, which Envoy derives from the name `bff_module`.
 pub(crate) const FILE: &str = "libbff_module.so";
-/// The newest version of glibc from which the module takes a symbol. Envoy 1.40 itself needs 2.30.
+/// The newest version of glibc from which the module takes a symbol. Envoy 1.40 for x86-64 itself needs 2.30.
 const GLIBC: &str = "2.28";
 
 /// An architecture for which the module is built.

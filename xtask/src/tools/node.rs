@@ -9,7 +9,7 @@ use crate::command;
 use crate::result::Result;
 use crate::stamp::Stamp;
 
-/// The oldest supported version, as in `client/package.json`.
+/// The oldest supported version, as in `client/package.json`, and those of later lines that its packages support.
 const SUPPORTED: [(u32, u32); 3] = [(20, 19), (22, 13), (23, 5)];
 
 /// The programs of Node.js.

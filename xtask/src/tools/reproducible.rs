@@ -19,7 +19,7 @@ pub(super) fn configuration(target: &str, further: &[String]) -> Result<String> 
     Ok(rustflags(target, &folders, further))
 }
 
-/// The folder in which cargo keeps the sources of crates: below its home, one folder for each registry.
+/// The folders in which cargo keeps the sources of crates: below its home, one folder for each registry.
 fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     let mut cargo = command::cargo();
     cargo
@@ -28,7 +28,7 @@ fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     let text = command::read_output(&mut cargo)
         .ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(&cargo)))?;
     let metadata: Value = serde_json::from_str(&text)
-        .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}"))?;
+        .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}: check the version of cargo"))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let foreign = packages.filter(|package| !package["source"].is_null());
     let manifests = foreign.filter_map(|package| package["manifest_path"].as_str());

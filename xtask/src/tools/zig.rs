@@ -1,4 +1,4 @@
-//! Zig as a linker: a wheel from PyPI. It has the symbols of every version of glibc for several architectures, and a static
+//! Zig as a linker: a wheel from PyPI. It has the symbols of many versions of glibc for several architectures, and a static
 //! unwinder, so that what it links depends on nothing of the machine that links.
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const WHEEL: Wheel = Wheel {
     program: "ziglang/zig",
 };
 
-/// Whether there is a wheel for this machine.
+/// Whether there is a wheel for this machine, and Python to fetch it.
 pub(super) fn is_usable() -> bool {
     WHEEL.is_usable()
 }

@@ -17,8 +17,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
     Ok(Success::json(Value::Object(claims_of(id_token)?)))
 }
 
-/// The claims of the ID token in its cookie. The service verified the signature when it received the token. Since then
-/// the seal of the cookie protects the token.
+/// The claims of the ID token in its cookie. The signature is not verified again: the seal of the cookie protects the
+/// token.
 pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>, ApiError> {
     std::str::from_utf8(&id_token.value)
         .ok()

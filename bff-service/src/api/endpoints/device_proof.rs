@@ -131,8 +131,8 @@ fn defer(failure: &ApiError) -> ApiError {
     ApiError::new(ErrorCode::RefreshUnavailable, failure.why().to_owned()).because(reason)
 }
 
-/// If a cookie names a key that is not in the ring, the error is that of [`defer`]. Otherwise, as for an ended session,
-/// the error stays as it is.
+/// If the error is about cookies, but not about cookies of different sessions, and a cookie names a key that is not in the
+/// ring, the error is that of [`defer`]. Otherwise, as for an ended session, the error stays as it is.
 fn defer_unknown_key(call: &Call<'_>, failure: ApiError) -> ApiError {
     let is_about_cookies = failure.error_code() == ErrorCode::UnauthorizedRequest;
     match is_about_cookies && !failure.has_mixed_cookies() && call.cookies.has_unknown_key() {

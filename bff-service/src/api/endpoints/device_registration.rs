@@ -93,9 +93,9 @@ async fn register(call: &Call<'_>) -> Result<Success, ApiError> {
     write(call, id, session, &access_token, &key).await
 }
 
-/// If there is an `earlier` binding decision, checks that it is that for this key. If the session is bound to another
-/// key, somebody has copied its cookies and the offer. The session then ends, since the service does not know which of
-/// the two is the user.
+/// If there is an `earlier` binding decision, checks that it is that for this key, and recent. If the session is bound to
+/// another key, somebody has copied its cookies and the offer. The session then ends, since the service does not know
+/// which of the two is the user.
 async fn accept(
     call: &Call<'_>,
     id: SessionId,
@@ -130,10 +130,10 @@ async fn accept(
     }
 }
 
-/// Decides that the session is bound to this key. `tokens` are the newest of the session.
+/// Decides that the session is bound to this key. `tokens` are the newest of the session, as far as known.
 async fn decide(call: &Call<'_>, id: SessionId, key: &DeviceKey, tokens: &Tokens<'_>) -> Result<(), ApiError> {
     let application = &call.worker.application;
-    // While the tokens were requested, the user may have signed out, or signed in again.
+    // The session may have ended while the tokens were requested.
     application.ended_by_now().await;
     if RequestSession::of(&call.cookies).is_err() {
         return Err(session_over());
@@ -158,8 +158,8 @@ async fn decide(call: &Call<'_>, id: SessionId, key: &DeviceKey, tokens: &Tokens
     accepted
 }
 
-/// Refreshes the session, or joins a refresh that is in progress, and writes its cookies as those of a bound session.
-/// `own_access_token` is the access token in the request's cookie.
+/// Refreshes the session, or joins a refresh that is in progress, decides that the session is bound, and writes its
+/// cookies as those of a bound session. `own_access_token` is the access token in the request's cookie.
 async fn write(
     call: &Call<'_>,
     id: SessionId,
@@ -189,15 +189,15 @@ async fn write(
         Err(ErrorCode::SessionExpired) => return Err(session_over()),
         Err(code) => {
             log::warn!(
-                "refreshing a session at the registration of a key failed: {}: the session is bound with the tokens that it has, \
-                 and the next refresh gets new ones",
+                "refreshing a session at the registration of a key failed: {}: the session continues with the tokens \
+                 that it has, and the next refresh gets new ones",
                 code.code()
             );
             Tokens {
                 access_token: own_access_token,
                 access_token_expires_at: access_token.map_or(call.now, |opened| opened.expires_at),
                 refresh_token: Some(&own_refresh_token),
-                // The end of the provisional cookie, until the next refresh.
+                // The end of the request's cookie, until the next refresh.
                 refresh_token_expires_at: Some(ends_at),
                 scope: None,
                 id_token: None,

@@ -1,6 +1,6 @@
 //! `GET /frontchannel-logout`: for a frame in the authorization server's logout page (OpenID Connect Front-Channel
-//! Logout 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the sessions. Both
-//! are required: only a party that knows the `sid` of a session can end it.
+//! Logout 1.0). Browsers send no `SameSite=Strict` cookies in a frame of another site, so `iss` and `sid` identify the
+//! sessions. Both are required: only a party that knows the `sid` of a session can end it.
 
 use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;

@@ -1,4 +1,4 @@
-//! `GET /jwks`: the public keys of the client, for the authorization server.
+//! `GET /jwks`: the public keys for the client's signatures, for the authorization server.
 
 use serde_json::json;
 

@@ -63,7 +63,7 @@ async fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Success, ApiE
     }
 }
 
-/// A completed login: its `state` matches a pending login.
+/// The end of a login: its `state` matched a pending login.
 pub(in crate::api) struct Finished {
     /// The URL that the browser returns to, in the navigation variant.
     pub(in crate::api) return_to: Option<String>,
@@ -98,7 +98,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
         // One issuer issued the code to one client for one redirect URI.
         .filter(|login| login.begun_for.as_ref().is_none_or(|begun| *begun == begun_here))
         .ok_or_else(|| {
-            let failure = ApiError::invalid("no pending login in this browser has the `state` of the response");
+            let failure = ApiError::invalid("no valid pending login in this browser has the `state` of the response");
             failure.because(Reason::LoginUnknown)
         })?;
     let finished = exchange(call, response, &login, by).await;
@@ -117,8 +117,8 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
     })
 }
 
-/// The logins of the login cookie. If the cookie is missing or has expired, no login is pending (HTTP 400). If it
-/// cannot be decrypted, the error is HTTP 401, as for other cookies.
+/// The logins of the login cookie, or of the navigation cookie. If the cookie is missing or has expired, no login is
+/// pending (HTTP 400). If it cannot be used for another reason, the error is HTTP 401, as for other cookies.
 fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError> {
     // Earlier versions stored logins by navigation in the cookie for pages: see `PendingLogins::parse`.
     let [own, shared] =
@@ -189,7 +189,7 @@ async fn replace_provisional(call: &Call<'_>, completed: &Completed) {
         .filter(|id| previous.sealed == Binding::Provisional && Some(*id) != begun)
     {
         let decision = BindingDecision::Replaced { at: call.now };
-        // If Redis is unavailable, the earlier session stays as it is.
+        // If there can be no binding decision, as when Redis is unavailable, the earlier session stays as it is.
         let _ = call
             .worker
             .application

@@ -56,7 +56,7 @@ pub(in crate::api) struct Completed {
 type Exchanged = Result<Arc<RenewedTokens>, ApiError>;
 
 impl LoginExchange {
-    /// `code` belongs to `login`, which is in the login cookie of `call`.
+    /// `code` belongs to `login`, which is in a cookie of `call`.
     pub(in crate::api) fn new(
         call: &Call<'_>,
         code: String,
@@ -100,7 +100,7 @@ impl LoginExchange {
                 match (published, exchanged) {
                     // Another leader may have replaced this one, with another session.
                     (Ok(tokens), own) => Ok(Completed {
-                        is_leader: own.is_ok_and(|own| own.begins_the_same_session(&tokens)),
+                        is_leader: own.is_ok_and(|own| own.is_of_the_same_new_session(&tokens)),
                         tokens,
                     }),
                     (Err(_), exchanged) => exchanged.map(|tokens| Completed {
@@ -168,8 +168,8 @@ impl LoginExchange {
 
     /// Begins a session with a new id, whatever session the browser had before: a planted session must not become this
     /// user's session. `seen` is the state of the list of ended sessions at `requested_at` (seconds since 1970), when
-    /// the tokens were requested. If the sessions of the user, or those with the `sid`, were ended since, the service
-    /// revokes the tokens.
+    /// the tokens were requested. If the sessions of the user, those with the `sid`, or all sessions were ended since, the
+    /// service revokes the tokens.
     async fn begin_session(&self, tokens: TokenSet, requested_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();

@@ -82,7 +82,7 @@ pub(in crate::api) async fn begin(
     let mut set_cookies = SetCookies::new(&call.cookies);
     write_logins(&mut set_cookies, &logins, call.now).map_err(|error| match error {
         WriteError::TooLong(_) | WriteError::Seal(_) => {
-            ApiError::invalid("the extra parameters are too long for the login cookie")
+            ApiError::invalid("the extra parameters are too long for the cookie of the login")
         }
         error @ (WriteError::Random(_) | WriteError::Json(_)) => error.into(),
     })?;

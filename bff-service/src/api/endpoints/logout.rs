@@ -1,5 +1,5 @@
-//! `POST /logout`: ends the session, or all sessions of its user, and returns the URL of the logout at the
-//! authorization server.
+//! `POST /logout`: ends the session, or all sessions of its user, and returns the URL to which the browser goes: that of
+//! the logout at the authorization server, or that of a page.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ struct Logout {
 /// What a logout everywhere could not do: a value in `notDone` of the response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub(in crate::api) enum NotDone {
-    /// The user is unknown, since the session began without an ID token: only this session has ended.
+    /// The user is unknown, as in a session of version 1: no other session has ended.
     #[serde(rename = "other_sessions")]
     Sessions,
     /// The tokens of the other sessions are not revoked at the authorization server. They are in the cookies of these
@@ -128,7 +128,7 @@ pub(in crate::api) async fn end(call: &Call<'_>, proof: Proof<'_>, extent: Exten
         Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
     };
     let id = session.id();
-    // Any valid cookie of the session is sufficient: the state of the other cookies must not prevent a logout.
+    // Beside the CSRF cookie, any valid one of these is sufficient: the state of the others must not prevent a logout.
     let has_csrf_alone = session.refresh_token.is_err() && session.id_token.is_err() && session.access_token.is_err();
     if has_csrf_alone {
         let failure = ApiError::unauthorized("no other cookie of the CSRF value's session is valid");

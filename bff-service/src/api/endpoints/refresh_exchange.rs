@@ -95,7 +95,7 @@ pub(in crate::api) async fn newest_tokens(
 struct RefreshExchange {
     application: Arc<Application>,
     session: SessionId,
-    /// The time at which the session began, in seconds since 1970.
+    /// The time at which the session began, in seconds since 1970; 0 in a session of version 1.
     began_at: u64,
     /// The replica that received the refresh token, and when (seconds since 1970), if known.
     renewed: Option<(ReplicaId, u64)>,
@@ -139,8 +139,8 @@ impl RefreshExchange {
         (Err(ErrorCode::AuthorizationServerError), RefreshKind::Failed)
     }
 
-    /// Whether earlier tokens are outdated: the access token has expired, or the refresh token has been used since, and
-    /// its cookie must not replace that of the newer one.
+    /// Whether earlier tokens, with a rotated refresh token, are outdated: the access token has expired, or the refresh
+    /// token has been used since, and its cookie must not replace that of the newer one.
     async fn is_outdated(&self, tokens: &RenewedTokens) -> bool {
         let next = RefreshKey::new(self.session, &tokens.refresh_token);
         tokens.rotated && (!tokens.is_live(clock::now()) || self.application.refreshes.published(next).await.is_some())
@@ -169,8 +169,8 @@ impl RefreshExchange {
     }
 
     /// Returns the result after publication. A logout first ends the session and then looks for newer tokens. A refresh
-    /// first publishes the tokens and then looks for a logout. Whichever is second sees the other, so no tokens remain
-    /// valid.
+    /// first publishes the tokens and then looks for a logout. At one replica, or with Redis, whichever is second sees the
+    /// other, and revokes the tokens.
     async fn reject_if_ended(&self, outcome: RefreshOutcome) -> RefreshOutcome {
         if outcome.is_ok() {
             self.application.ended_by_now().await;

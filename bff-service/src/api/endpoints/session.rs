@@ -68,12 +68,12 @@ pub(in crate::api) async fn signed_in(
         Ok(session) if session.is_signed_in() => match standing(call, &session).await {
             Ok(Some(standing)) => return Ok(Some((session, standing))),
             // The browser says that it could not get a proof now. It may get one later.
-            Ok(None) if was_skipped(call, &session) => {
+            Ok(None) if has_skipped(call, &session) => {
                 return Err(unproven(call, &session, ErrorCode::RefreshUnavailable));
             }
             Ok(None) => {
                 set_cookies.clear_if_sent(Purpose::DeviceBinding);
-                log::debug!("no session: the session is bound to a device, and the request has no valid proof");
+                log::debug!("no session: it is bound to a device or was replaced, and the request has no valid proof");
             }
             Err(failure) if failure.error_code() == ErrorCode::SessionExpired => {
                 log::debug!("no session: {}", failure.why());
@@ -87,14 +87,14 @@ pub(in crate::api) async fn signed_in(
 }
 
 /// Whether the browser says that it has skipped the proof of this session.
-fn was_skipped(call: &Call<'_>, session: &RequestSession) -> bool {
+fn has_skipped(call: &Call<'_>, session: &RequestSession) -> bool {
     let Ok(key) = &session.key else { return false };
     let lines = call.headers.get_all(SKIPPED).filter_map(|line| line.to_str().ok());
     lines.into_iter().any(|line| line.contains(&key.identifier))
 }
 
 /// The CSRF value of the session. If the request has no CSRF cookie of this session, the access token cookie identifies
-/// the session, and a new CSRF cookie is returned as well.
+/// the session, and a new CSRF cookie is returned as well. If the response may set no cookies, returns an error instead.
 pub(in crate::api) fn csrf_value(
     call: &Call<'_>,
     session: &RequestSession,

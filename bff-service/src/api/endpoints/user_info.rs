@@ -20,7 +20,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> 
 }
 
 /// Requests the userinfo endpoint. The response must be about the user who signed in (OpenID Connect Core 1.0, section
-/// 5.3.2). The session identifies the user even without the ID token cookie.
+/// 5.3.2). The session id identifies the user even without the ID token cookie.
 async fn from_endpoint(call: Call<'_>) -> Result<Success, ApiError> {
     let (session, _) = require_session(&call).await?;
     let settings = call.cookies.settings();
@@ -35,7 +35,7 @@ async fn from_endpoint(call: Call<'_>) -> Result<Success, ApiError> {
         Err(_) => None,
     };
     if subject.is_none() && session.user().is_none() {
-        // In a session of version 1 only the ID token identifies the user.
+        // In a session that began in version 1, only the ID token may identify the user.
         require(settings, Purpose::IdToken, &session.id_token)?;
     }
     let claims = call.worker.client.userinfo(access_token, subject.as_deref()).await?;

@@ -44,7 +44,7 @@ pub fn document(application: &Application) -> Value {
                             checks, the service answers an unknown path with HTTP 404 `not_found`, and an unsupported \
                             method with HTTP 405 `method_not_allowed` and `Allow`, both with an `Error` body. It \
                             answers every CORS preflight at a known path with HTTP 204. Pages of the \
-                            trusted web origins may read every response (CORS), except those of the endpoints that the \
+                            trusted web origins may read the responses (CORS), except those of the endpoints that the \
                             browser itself calls.",
         },
         "servers": servers(application),

@@ -195,7 +195,7 @@ impl Operation {
             Endpoint::Touch => Operation::new(
                 "Report that the user is active",
                 "The idle time of the session begins again. Needed only if `session.max_idle_seconds` is configured.",
-                json_200("When the session ends. The response also sets the CSRF cookie.", &["sessionExpiresIn", "idleExpiresIn", "idleTimeout"], json!({
+                json_200("When the session ends. The browser gets a new CSRF cookie with this response, or with that to a registration or another sign-in.", &["sessionExpiresIn", "idleExpiresIn", "idleTimeout"], json!({
                     "sessionExpiresIn": session_ends,
                     "idleExpiresIn": idle_ends,
                     "idleTimeout": idle_timeout,

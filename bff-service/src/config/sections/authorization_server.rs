@@ -36,28 +36,29 @@ section! {
         pub authorization_response_iss_parameter_supported: bool = false;
         /// Time limit for each step of establishing a connection, in milliseconds.
         pub connect_timeout_ms: u64 = 2000, 1..=60_000;
-        /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
+        /// Time limit for a whole request, from the wait for a connection to the end of the response, in milliseconds.
+        /// Requests to the token endpoint may take longer (`exchange_seconds`).
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
         /// Time limit for a request to the token endpoint, in seconds. If `request_timeout_ms` is longer, that limit
         /// applies. Callers of `/login/end`, `/callback` and `/refresh` wait for the token request for at most
-        /// `request_timeout_ms`. The token request then continues, and the next call with the same code or refresh token
-        /// receives its result.
+        /// `request_timeout_ms`. The token request then continues (at a replica, at most 100 with codes and 100 with
+        /// refresh tokens), and the next call with the same code or refresh token receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
-        /// same maximum applies separately to the exchanges of codes of a replica, to its refreshes, and to the requests
-        /// of each worker for metadata and JWKS. Exchanges and refreshes that continue in the background do not count.
+        /// same maximum applies separately to the requests of each worker for metadata and JWKS and, with 100 more for
+        /// those that continue in the background, to the exchanges of codes of a replica and to its refreshes.
         pub max_connections: usize = 50, 1..=10_000;
         /// How long an idle connection for metadata and JWKS stays open, in seconds. Requests about a user do not reuse
         /// connections. Set a value below the keep-alive timeout of the authorization server (Node.js: 5 s), so that no
         /// request is sent on a connection that the authorization server is closing.
         pub idle_connection_seconds: u64 = 4, 0..=3600;
-        /// Maximum time until the service fetches metadata and JWKS again, in seconds. If the authorization server lets
-        /// the JWKS be cached for a shorter time (`Cache-Control`), the service fetches both after that time, but at the
-        /// earliest after 60 seconds.
+        /// Maximum time until the service fetches the JWKS and, with `discovery`, the metadata again, in seconds. If
+        /// the authorization server lets the JWKS be cached for a shorter time (`Cache-Control`), that time applies,
+        /// and less than 60 seconds count as 60.
         pub refresh_seconds: u64 = 3600, 1..=86_400;
-        /// Minimum time between two fetches of the JWKS because of an unknown key id, in seconds. It applies separately
-        /// to JWTs that the service requested from the authorization server, and to those that anybody can send, such
-        /// as logout tokens.
+        /// Minimum time between two fetches of the JWKS because no known key verifies a JWT (mostly for an unknown key
+        /// id), in seconds. It applies separately to JWTs that the service requested from the authorization server, and
+        /// to those that anybody can send, such as logout tokens.
         pub unknown_key_seconds: u64 = 10, 0..=3600;
         /// Signature algorithms that the service accepts for ID tokens and for everything else that the authorization
         /// server signs: userinfo responses, authorization responses (`client.response_mode`) and logout tokens.

@@ -48,7 +48,8 @@ section! {
         /// Redirect URI: the page that the browser returns to after sign-in, on a trusted web origin. Required.
         pub(in crate::config) redirect_uri: String = String::new();
         /// Post-logout redirect URI: the page that the browser returns to after sign-out. If unset, the authorization
-        /// server decides or, if it has no end-session endpoint, the browser returns to `client.redirect_uri`.
+        /// server decides or, if it has no end-session endpoint or its metadata cannot be loaded, the browser returns
+        /// to `client.redirect_uri`.
         pub post_logout_redirect_uri: Option<String> = None;
         /// Requested scope, space-separated. `openid` is required.
         pub scope: String = "openid profile".to_owned();

@@ -20,7 +20,7 @@ section! {
         /// tokens, the time after a refresh is at most 2 seconds. If the refresh token was rotated and no caller has received
         /// the result, the service caches the result for up to an hour, unless the value is `0`.
         pub refresh_replay_seconds: u64 = 30, 0..=600;
-        /// Maximum number of results of refreshes and logins that the service caches for later callers.
+        /// Maximum number of results of refreshes and logins that a replica caches in its memory for later callers.
         pub refresh_replay_entries: usize = 10_000, 1..=10_000_000;
         /// How long the service remembers that a session was ended, in seconds. Set at least the lifetime of the
         /// session cookies.
@@ -47,7 +47,7 @@ pub enum DeviceBinding {
     /// New sessions are not bound.
     #[default]
     Off,
-    /// New sessions are bound if the browser supports it.
+    /// The service offers to bind new sessions. A browser without support ignores the offer.
     WhereSupported,
 }
 

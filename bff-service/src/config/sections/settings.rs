@@ -25,12 +25,12 @@ section! {
     /// The configuration of the service. The fields of this section stand before the first table of the file.
     pub struct Settings at "" {
         /// Whether demo mode is on, for trying the service on one machine only. In demo mode the service accepts plain
-        /// http, published keys, and secrets in the configuration file.
+        /// http, weak keys, such as published ones, and secrets in the configuration file.
         pub demo: bool = false;
         /// Path prefix of the service's endpoints.
         pub endpoints_prefix: String = DEFAULT_ENDPOINTS_PREFIX.to_owned();
-        /// Former values of `endpoints_prefix`. The service clears cookies at these paths at sign-in, refresh and
-        /// sign-out. `/bff` is always one of these paths, unless it is the current prefix.
+        /// Former values of `endpoints_prefix`. At sign-in, refresh and sign-out, the service clears cookies that the
+        /// browser may have at these paths. `/bff` is always one of these paths, unless it is the current prefix.
         pub(in crate::config) former_endpoints_prefixes: Vec<String> = Vec::new();
         /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). The filter's
         /// configuration must have the same value.

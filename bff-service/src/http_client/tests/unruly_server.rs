@@ -1,4 +1,4 @@
-//! `FakeUnrulyServer`: answers `GET /N` with `N`, and treats its connections in every way that a server may, and in
+//! A fake server that answers `GET /N` with `N`, and treats its connections in every way that a server may, and in
 //! many that it must not.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -202,7 +202,7 @@ async fn the_error_of_a_malformed_token_response_names_the_invalid_member_or_the
     ] {
         let error = refresh(reply).await.to_string();
         assert!(
-            error.contains("malformed token response: not JSON, or a required member"),
+            error.contains("invalid token response: not JSON, or a required member"),
             "{error}"
         );
         assert!(error.contains("check `authorization_server.token_endpoint`"), "{error}");
@@ -210,7 +210,7 @@ async fn the_error_of_a_malformed_token_response_names_the_invalid_member_or_the
     let reply = Reply::Json(200, json!({"access_token": ["hunter2"], "token_type": "Bearer"}));
     let error = refresh(reply).await.to_string();
     assert!(
-        error.contains("malformed token response: the member `access_token` is invalid"),
+        error.contains("invalid token response: the member `access_token` is invalid"),
         "{error}"
     );
     assert!(!error.contains("hunter2"), "{error}");

@@ -26,14 +26,14 @@ struct CurrentKeys {
     refreshes: Sealer,
     logouts: Sealer,
     challenges: Sealer,
-    /// Number of cookies that each key has opened, the sealing key first.
+    /// How often each key has opened a cookie, the sealing key first.
     opened: Vec<(KeyId, Arc<AtomicU64>)>,
 }
 
 /// The key ring in force. All workers share it, so a new ring is in force for all of them at the same time.
 pub struct CookieKeys {
     current: ArcSwap<CurrentKeys>,
-    /// Number of cookies that named a key outside of the ring.
+    /// How often a cookie named a key outside of the ring.
     unknown: AtomicU64,
 }
 
@@ -190,8 +190,7 @@ impl RotatingSealer {
     }
 }
 
-/// The keys in force and the number of cookies that each opened, for each application by name, in Prometheus' text
-/// format.
+/// The keys in force, and how often each opened a cookie, for each application by name, in Prometheus' text format.
 pub fn metrics<'a>(applications: impl Iterator<Item = (Option<&'a str>, &'a CookieKeys)>) -> String {
     let (mut keys, mut opened, mut unknown) = (String::new(), String::new(), String::new());
     for (name, application) in applications {

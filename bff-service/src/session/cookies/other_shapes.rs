@@ -48,7 +48,7 @@ pub fn of_repeated(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// The shapes to clear when a session begins, is refreshed or ends: all in which the browser may have cookies of the
+/// The shapes to clear when a session begins, is refreshed or ends: those in which the browser may have cookies of the
 /// service.
 pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
@@ -64,7 +64,7 @@ pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// The shapes to clear if the browser may have withheld the session cookies from the request: all in which a sibling
+/// The shapes to clear if the browser may have withheld the session cookies from the request: those in which a sibling
 /// domain or an earlier configuration could have set the cookies that identify the session.
 pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
@@ -75,7 +75,7 @@ pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// Whether the refresh token cookie has the current shape.
+/// Whether a refresh token cookie says that the session was written in the current shape.
 fn has_current_shape(request: &RequestCookies<'_>) -> bool {
     let current = request.settings().shape();
     let opened = request.authentic(Purpose::RefreshToken).opened;
@@ -125,7 +125,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
     fn add_current_names(&mut self) {
         for purpose in SESSION.into_iter().chain(LOGINS) {
             let mut names = self.request.jar().sent(purpose);
-            // A cookie may exist at a path that does not match this endpoint. A pending login expires within minutes.
+            // A cookie may exist at a path that does not match this endpoint. A pending login expires soon.
             if names.is_empty() && !LOGINS.contains(&purpose) {
                 names.push(self.settings.name(purpose).to_owned());
             }
@@ -176,7 +176,8 @@ impl<'a, 'b> Shapes<'a, 'b> {
     }
 }
 
-/// The host of a request as a `Domain`, and its parent domains except the top-level domain, which no browser accepts.
+/// The host of a request as a `Domain`, and at most [`MAX_PARENTS`] of its parent domains, without the top-level domain,
+/// which no browser accepts.
 fn domains_of(host: &str) -> Vec<String> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

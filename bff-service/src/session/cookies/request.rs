@@ -142,9 +142,10 @@ impl<'a> RequestCookies<'a> {
 
 /// The authentic cookies of one name.
 pub struct Authentic {
-    /// In the order in which the browser sent them.
+    /// In the order of [`CookieJar::values`].
     pub opened: Vec<Opened>,
-    /// The error of the last cookie that is not authentic, or [`CookieError::Missing`].
+    /// The error of the last cookie that is not authentic. If there is none: that a part is missing, or
+    /// [`CookieError::Missing`].
     error: CookieError,
 }
 
@@ -169,7 +170,8 @@ impl Authentic {
         of_session.map(|opened| opened.expires_at).max()
     }
 
-    /// The binding with which the cookies of this session are sealed; `None` if there is no such cookie.
+    /// The binding with which the cookies of this session are sealed, of several the greatest; `None` if there is no such
+    /// cookie.
     pub fn binding(&self, session: &CurrentSession, purpose: Purpose) -> Option<Binding> {
         let of_session = self.opened.iter().filter(|opened| session.has(purpose, opened.session));
         of_session.map(|opened| opened.binding).max()

@@ -231,8 +231,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.is_withheld(purpose) || self.request.has_whole(purpose)
     }
 
-    /// The navigation cookie is sent with a navigation, and the login cookie is not affected by it. The device binding
-    /// cookie and the device key cookie exist only if the application binds sessions.
+    /// The navigation cookie is sent with a navigation, and the login cookie is not affected by it. If the application
+    /// binds no new sessions, hardly any browser has a device binding cookie and a device key cookie.
     fn is_withheld(&self, purpose: Purpose) -> bool {
         self.withheld
             && match purpose {

@@ -18,12 +18,11 @@ pub struct CookieSettings {
     pub narrow_path: String,
     /// The prefix of the service's endpoints.
     pub endpoints_prefix: String,
-    /// Former paths of the refresh token cookie and the ID token cookie, of earlier configurations or another
-    /// implementation.
+    /// Former paths of the cookies with the narrow `Path`, of earlier configurations or another implementation.
     pub former_paths: Vec<String>,
     /// Maximum number of parts of a long value.
     pub max_parts: usize,
-    /// Whether the application binds sessions to devices.
+    /// Whether the application binds new sessions to devices.
     pub binds_sessions: bool,
 }
 

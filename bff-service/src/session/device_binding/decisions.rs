@@ -83,7 +83,7 @@ impl BindingDecision {
 /// Why it is unknown whether a session is bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Undecided {
-    /// Redis is unavailable, or the list is full. The same request may succeed later.
+    /// Redis is unavailable or has a malformed entry, or the list is full. The same request may succeed later.
     Unavailable,
     /// There is no binding decision, and there may have been one: Redis has lost it or, without Redis, the session began
     /// before this process started.
@@ -117,7 +117,7 @@ pub struct Stored {
 }
 
 impl BindingDecisions {
-    /// Starts empty at `now` (seconds since 1970). With Redis, replicas share the binding decisions.
+    /// With Redis, replicas share the binding decisions. Without Redis, starts empty at `now` (seconds since 1970).
     pub fn new(redis: Option<Redis>, now: u64) -> BindingDecisions {
         match redis {
             Some(redis) => BindingDecisions::Redis(redis),

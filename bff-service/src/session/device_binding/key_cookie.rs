@@ -11,8 +11,8 @@ use crate::random::{self, RandomError};
 /// The content of the cookie, sealed as JSON.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct KeyContent {
-    /// The `session_identifier`: random, and constant for the session. It is not the session id, which no response
-    /// contains.
+    /// The `session_identifier`: random, and new with each registration. It is not the session id, which responses contain
+    /// only in sealed values.
     #[serde(rename = "id")]
     pub identifier: String,
     /// The public key as a JWK.

@@ -28,8 +28,8 @@ pub const MIN_OFFER_SECONDS: u64 = 10;
 /// Time from the start of a session to the end of provisional access token cookies, in seconds. Gateways do not know
 /// binding decisions, so this time limits the use of copied cookies.
 pub const PROVISIONAL_ACCESS_SECONDS: u64 = 120;
-/// Time from the start of a session to the end of its other provisional cookies, in seconds. A page on a device that
-/// sleeps for less than this time can continue the session.
+/// Time from the start of a session to the end of its other provisional cookies, in seconds; with an idle time, not that
+/// of the CSRF cookie. A page on a device that sleeps for less than this time can continue the session.
 pub const PROVISIONAL_SECONDS: u64 = 3600;
 /// How long after a registration, or after a sign-in that replaced the session, the service accepts requests with
 /// provisional cookies and no proof, in seconds: the browser may have sent them before it got the new cookies.
@@ -38,8 +38,8 @@ pub const GRACE_SECONDS: u64 = 30;
 pub const FRESH_PROOF_SECONDS: u64 = 30;
 /// How long before the expiry of a proof the browser deletes it, in seconds.
 pub const PROOF_MARGIN_SECONDS: u64 = 15;
-/// How long after its registration the same registration is accepted again, in seconds: a browser repeats a request whose
-/// connection breaks.
+/// How long after its registration the same registration is accepted again, in seconds, unless
+/// `session.refresh_replay_seconds` is shorter: a browser repeats a request whose connection breaks.
 pub const REPETITION_SECONDS: u64 = 10;
-/// How much longer a challenge is valid than a proof, in seconds.
+/// How much longer a challenge for a proof is valid than a proof, in seconds.
 pub const CHALLENGE_EXTRA_SECONDS: u64 = 300;

@@ -2,7 +2,7 @@
 //! the authorization server (back-channel and front-channel logout), or because a second key of a device was
 //! registered.
 //!
-//! Every request checks the list, so it is in the memory of the process. Replicas share their entries through
+//! Every request of a session checks the list, so it is in the memory of the process. Replicas share their entries through
 //! [Redis](super::redis_sync): an entry of one replica reaches the others after about a second.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -75,7 +75,7 @@ impl List {
     }
 
     /// Like [`List::end`], for an unauthenticated caller: adds an entry only while the list is less than half full, so
-    /// that such entries of one replica displace no others. `None`: there is no room, or `ended` names nothing.
+    /// that such entries of one replica take at most half of the list. `None`: there is no room, or `ended` names nothing.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
         let has_room = state.ended.len() < self.limit / 2;

@@ -1,7 +1,7 @@
 //! Shares ended sessions between replicas: a sorted set in Redis, whose scores are the times at which the sessions
 //! ended (the time up to which they are ended, minus the clock skew, which is the original format). Each replica adds
 //! its entries, and polls the recent entries of the others every second. An entry that could not be added in time is
-//! added later, with the time at which its sessions ended. The others no longer read entries of that time: a changed
+//! added later, with the time at which its sessions ended. The others may no longer read entries of that time: a changed
 //! marker tells them to read the whole set.
 //!
 //! The end of all sessions is in the set with a score above all times, so every poll reads it, and no number of entries
@@ -138,7 +138,7 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     };
     read(redis, list, clock::now().saturating_sub(back)).await?;
     if found.is_none() {
-        // Redis has lost its data.
+        // Redis has lost its data, or is new.
         list.set_unpublished();
     }
     if list.take_unpublished() {

@@ -30,7 +30,7 @@ pub(super) struct Flight {
 
 /// The state of a flight.
 pub(super) enum FlightState {
-    /// A caller leads, and the others wait on this channel.
+    /// A caller leads, and the followers wait on this channel.
     Led(Lease, watch::Sender<Option<RefreshOutcome>>),
     /// Completed. There may be many of these, so they contain only the result.
     Published(RefreshOutcome),

@@ -21,7 +21,7 @@ pub struct RefreshStoreLimits {
     pub lead: Duration,
     /// How long a caller waits for the result of another caller.
     pub wait: Duration,
-    /// Maximum number of completed refreshes. Those whose windows end first are dropped first.
+    /// Maximum number of completed exchanges. Those whose windows end first are dropped first.
     pub entries: usize,
     /// Whether another store has results until a caller receives them.
     pub undelivered_elsewhere: bool,

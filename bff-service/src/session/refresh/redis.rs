@@ -1,20 +1,21 @@
 //! The refresh store of several replicas: in Redis, a lock, and the sealed result for as long as a caller may need it.
 //!
-//! Within the process the [in-process store](super::in_process) comes first, so Redis sees only one caller of each
-//! replica. The first of these takes the lock, refreshes, and publishes the new tokens for the others, sealed with the
+//! Within the process the [in-process store](super::in_process) comes first, so only one caller of each replica asks for
+//! the lock. The first of these takes the lock, refreshes, and publishes the new tokens for the others, sealed with the
 //! cookie keys. The steps are [scripts](super::redis_scripts). The tests check a model of the whole protocol.
 //!
 //! * The lock has a short lifetime, and its holder renews it until the refresh is complete. If the holder crashes,
-//!   another replica leads a few seconds later with the same refresh token: an authorization server with a grace period
-//!   accepts the token, others end the session.
+//!   another replica leads a few seconds later with the same refresh token: an authorization server that rotates refresh
+//!   tokens without a grace period may end the session.
 //! * The lock contains a unique value (a fencing token). A replica that has lost the lock publishes nothing, so an old
 //!   result never replaces a newer one. If its refresh failed, the result of the other replica counts instead.
-//! * If Redis has lost a lock, its holder takes the lock again. Until then, no other replica leads.
+//! * If an outage of Redis has lost a lock, its holder takes the lock again. Without session affinity, no other replica
+//!   leads until the holder has had the time for that.
 //! * Without Redis, a replica does not know what the others do. If the proxy in front of the service sends all requests
 //!   of a session to one replica, that replica decides alone. Otherwise a replica refreshes only with refresh tokens
 //!   that it received itself: immediately if it received them after Redis went down, and older ones when any exchange
-//!   of another replica with them is complete and forgotten. Any other refresh is refused as temporarily unavailable,
-//!   and the session stays as it is. So no user is signed out by a token that was used twice.
+//!   of another replica with them is complete and its replay window has ended. Any other refresh is refused as
+//!   temporarily unavailable, and the session stays as it is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,7 +70,7 @@ pub struct RedisRefreshSettings {
 
 struct Lock {
     token: Arc<str>,
-    /// Whether the lock was unavailable, and no other replica can have used the refresh token.
+    /// Whether Redis was unavailable, and the replica [leads alone](RedisRefreshStore::may_lead_alone).
     is_alone: bool,
     renewal: JoinHandle<()>,
 }
@@ -78,7 +79,7 @@ struct Lock {
 enum ReplicaRole {
     /// This replica leads.
     Leader(Lock),
-    /// Another replica completed the exchange while this one waited.
+    /// Another replica completed the exchange while this one waited; or this one waited too long, or may not lead.
     Follower(RefreshOutcome),
     /// Another replica had completed the exchange before.
     Replay(RefreshOutcome),
@@ -86,11 +87,11 @@ enum ReplicaRole {
 
 /// The result of publishing.
 enum Published {
-    /// The other replicas have the result.
+    /// The other replicas have the result, or it cannot be sealed for them.
     Yes,
     /// Redis is unavailable.
     Unknown,
-    /// Another replica has the lock.
+    /// Another replica has the lock, or has completed the exchange.
     LockLost,
 }
 
@@ -138,8 +139,8 @@ impl RedisRefreshStore {
                     if is_replacement {
                         log::warn!(
                             "another replica began a token request with this refresh token or code and did not complete \
-                             it: repeating the request, which an authorization server without a grace period refuses (then \
-                             the session of the refresh token ends): check why that replica failed"
+                             it: repeating the request, which the authorization server may refuse (then the session \
+                             of the refresh token ends): check why that replica failed"
                         );
                     }
                     return ReplicaRole::Leader(self.hold(key, &token, false));
@@ -151,7 +152,7 @@ impl RedisRefreshStore {
                 Err(Unavailable) => {
                     self.metrics.count_refresh_without_redis();
                     return match self.may_lead_alone(holder) {
-                        // The result is published when Redis is available again.
+                        // New tokens are published when Redis is available again.
                         true => ReplicaRole::Leader(self.hold(key, &token, true)),
                         false => ReplicaRole::Follower(Err(ErrorCode::RefreshUnavailable)),
                     };
@@ -164,7 +165,8 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether no other replica can have used the token, or a second use has no effect.
+    /// Whether this replica may lead although Redis is unavailable: it gets all requests of the session, no other replica
+    /// can have used the refresh token within the replay window, or a code is exchanged, before which there is no session.
     fn may_lead_alone(&self, holder: Holder) -> bool {
         let last_seen = self.lock.0.last_seen();
         let RedisRefreshSettings {
@@ -185,7 +187,7 @@ impl RedisRefreshStore {
             }
     }
 
-    /// Renews the lock until the result is [published](RedisRefreshStore::share).
+    /// Renews the lock until the result is [published](RedisRefreshStore::share), within the time limit of an exchange.
     fn hold(&self, key: RefreshKey, token: &str, is_alone: bool) -> Lock {
         let token: Arc<str> = token.into();
         let (store, renewed) = (self.clone(), Arc::clone(&token));

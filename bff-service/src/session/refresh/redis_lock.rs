@@ -25,10 +25,10 @@ pub(super) enum Joined {
     Outcome(Vec<u8>),
     /// The caller has the lock.
     Acquired {
-        /// Whether it replaces another replica that did not complete the exchange.
+        /// Whether it replaces a holder that did not complete the exchange.
         is_replacement: bool,
     },
-    /// Another replica has the lock.
+    /// Another replica has the lock, or the caller must not lead.
     Busy,
 }
 

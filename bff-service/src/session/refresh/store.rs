@@ -3,8 +3,8 @@
 //! An authorization server that rotates refresh tokens treats a second use of one as theft and ends the session, but a
 //! browser with several tabs uses one token several times in normal operation. So the first caller with a refresh token
 //! is the leader: it alone sends the token request. Callers with the same token during the request, or within the
-//! replay window after it (a late tab still sends the old cookie), get the same new tokens. The same applies to a code,
-//! because a page that mounts twice completes its login twice.
+//! replay window after it (a late tab still sends the old cookie), get the same new tokens, or newer ones. The same
+//! applies to a code, because a page that mounts twice completes its login twice.
 //!
 //! [`RefreshStore`] is the interface. The [in-process store](super::in_process) serves all workers of one process.
 //! Replicas need either session affinity, or the store in [Redis](super::redis). This module has what both share: the
@@ -43,7 +43,7 @@ impl RefreshKey {
     }
 
     /// The key for exchanging `code` in the login with this `state` and `code_verifier`: only the browser that started
-    /// the login knows the verifier, which is sealed in its cookie.
+    /// the login has the verifier, sealed in its cookie.
     pub fn of_login(state: &str, code_verifier: &str, code: &str) -> RefreshKey {
         let mut hash = Sha256::new();
         for part in ["login", state, code_verifier, code] {
@@ -78,7 +78,7 @@ pub struct RenewedTokens {
     /// The refresh token for the next refresh: the new one, or the old one if it was not rotated. Empty after a
     /// login without a refresh token.
     pub refresh_token: Zeroizing<String>,
-    /// Whether the refresh token was rotated: the old one must not be used again.
+    /// Whether the refresh token was rotated, or a code was used: the old one must not be used again.
     pub rotated: bool,
     /// Whether the caller that led the exchange did not wait for the tokens: unless another one did, nobody has them.
     pub is_undelivered: bool,
@@ -107,12 +107,12 @@ pub struct BegunSession {
 
 impl RenewedTokens {
     /// Whether both begin the same session.
-    pub fn begins_the_same_session(&self, other: &RenewedTokens) -> bool {
+    pub fn is_of_the_same_new_session(&self, other: &RenewedTokens) -> bool {
         let id = |tokens: &RenewedTokens| tokens.begun.as_ref().map(|begun| begun.session.id);
         id(self).is_some() && id(self) == id(other)
     }
 
-    /// Whether the access token is valid at `now` (seconds since 1970).
+    /// Whether the access token has not expired at `now` (seconds since 1970).
     pub fn is_live(&self, now: u64) -> bool {
         self.access_token_expires_at > now
     }
@@ -133,7 +133,7 @@ impl<'a> From<&'a RenewedTokens> for Tokens<'a> {
     }
 }
 
-/// The result of an exchange, the same for all its callers.
+/// The result of an exchange, for all its callers.
 pub type RefreshOutcome = Result<Arc<RenewedTokens>, ErrorCode>;
 
 /// Which processes may have the token or code, as far as a caller knows: for replicas that cannot be coordinated.
@@ -143,11 +143,11 @@ pub enum Holder {
     ThisProcess(u64),
     /// Another process may have received the refresh token.
     AnyProcess,
-    /// A code, whose second use does not end a session.
+    /// A code: before its exchange there is no session that a second use could end.
     Nobody,
 }
 
-/// The right of a leader to [publish](RefreshStore::publish): a number that is unique in this process.
+/// The right of a leader to [publish](RefreshStore::publish): a number that is unique in its store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Lease(pub u64);
 
@@ -155,7 +155,7 @@ pub struct Lease(pub u64);
 pub enum Role {
     /// The caller must perform the exchange and then call [`RefreshStore::publish`].
     Leader(Lease),
-    /// Another caller completed the exchange while this caller waited.
+    /// Another caller completed the exchange while this caller waited; or this caller waited too long, or may not lead.
     Follower(RefreshOutcome),
     /// Another caller had completed the exchange before.
     Replay(RefreshOutcome),
@@ -164,7 +164,7 @@ pub enum Role {
 /// A future of a store, boxed so that the store can be a trait object.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Selects the leader of an exchange, and keeps its result for late callers.
+/// Selects the leader of an exchange, and stores its result for late callers.
 pub trait RefreshStore: Send + Sync {
     /// Takes the lead for `key`, or waits for the result of the leader. After a time limit the result is
     /// [`ErrorCode::AuthorizationServerError`] or [`ErrorCode::RefreshUnavailable`]. The future must run to completion:

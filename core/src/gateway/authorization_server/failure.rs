@@ -53,7 +53,7 @@ fn is_decoding_in_doubt(stage: &PhantomToken) -> bool {
     }
 }
 
-/// Returns a string for each status that servers use, and one for each class of the others.
+/// Returns a string for each status that servers commonly use, and one for each class of the others.
 pub(crate) fn failed_with(step: Step, status: u16) -> &'static str {
     macro_rules! strings {
         ($failed:literal $forbidden:literal: $($status:literal)*) => {

@@ -47,8 +47,8 @@ pub struct EndedSessionsSource {
     pub poll_seconds: u64,
 }
 
-/// Where the filter polls the list of ended sessions. If unset, the filter accepts an ended session until its access token
-/// expires or introspection calls the token inactive.
+/// Where the filter polls the list of ended sessions. If unset, the filter accepts an ended session, at the longest
+/// until its access token expires.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -59,9 +59,10 @@ struct RawEndedSessions {
     /// Path of the list. If the service has several applications: `/ended-sessions/<application>`.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// Time between two polls, in seconds. The filter refuses an ended session within this time and the duration of a poll,
-    /// or one second later if several replicas of the service share Redis. Without Redis, each replica knows only the
-    /// sessions that it ended itself, so the filter refuses such a session only after a poll of that replica.
+    /// Time between two polls, in seconds. If its polls succeed, the filter refuses an ended session within about this
+    /// time and the duration of a poll, or one second later if several replicas of the service share Redis. Without
+    /// Redis, each replica knows only the sessions that it ended itself, so the filter refuses such a session only after
+    /// a poll of that replica.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
@@ -153,12 +154,14 @@ pub(super) struct RawBffToken {
     /// cookies have no `Domain`.
     cookie_domain: Option<String>,
     /// Names of further cookies that the filter does not forward to the API, such as a single sign-on cookie that the
-    /// authorization server sets for the parent domain. The filter never forwards the cookies of the service.
+    /// authorization server sets for the parent domain. The filter never forwards a cookie with the name of a cookie of
+    /// the service.
     #[serde(default)]
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
-    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys,
-    /// and http origins of every host. Otherwise it accepts http origins of `localhost` and of names below it only.
+    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts weak keys,
+    /// such as published ones, and http origins of every host. Otherwise it accepts http origins of `localhost` and of
+    /// names below it only.
     #[serde(default)]
     demo: bool,
 }

@@ -16,10 +16,11 @@ pub enum EndStreams {
     #[default]
     Never,
     /// They end when their session has ended, or one minute after their access token has expired, unless the gateway
-    /// has seen a newer one of that session by then. Streams with a bearer token of the caller have no session: they
-    /// stay open.
+    /// has seen a newer one of that session by then. Streams with a bearer token of the caller, or with a cookie of
+    /// version 1, have no session: they stay open.
     Session,
-    /// They end when their session has ended, or when their access token expires.
+    /// They end when their session has ended, or when their access token expires, as far as its expiry was known when
+    /// they began.
     Token,
 }
 

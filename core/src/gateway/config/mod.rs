@@ -1,4 +1,4 @@
-//! The filter's configuration (`docs/CONTRACT.md`, section 3.1): JSON that is read once and validated as a whole.
+//! The filter's configuration (`docs/CONTRACT.md`, section 3.1): JSON that is validated as a whole.
 
 mod bff_token;
 mod end_streams;

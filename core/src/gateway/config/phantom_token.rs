@@ -30,15 +30,15 @@ pub struct PhantomToken {
     pub client_secret: Zeroizing<String>,
     /// Authentication method of that client.
     pub client_authentication: ClientAuthentication,
-    /// Maximum time for which an introspection response is cached, in seconds.
+    /// Maximum time for which an introspection response or an exchanged token is cached, in seconds.
     pub cache_seconds: u64,
     /// Whether `Cache-Control` of an introspection response has no effect.
     pub ignore_cache_control: bool,
-    /// Maximum number of cached introspection responses about active tokens, and again about inactive ones.
+    /// Maximum number of responses about active tokens that each worker caches, and again about inactive ones.
     pub cache_entries: usize,
-    /// Maximum size of the cached introspection responses about active tokens, in bytes.
+    /// Maximum size of the responses about active tokens that each worker caches, in bytes.
     pub cache_bytes: usize,
-    /// Maximum size of the introspection responses about active tokens that all workers share, in bytes. 0: they share none.
+    /// Maximum size of the responses about active tokens that all workers share, in bytes. 0: they share none.
     pub shared_cache_bytes: usize,
     /// What every access token must have at this entry point.
     pub requirement: Requirement,
@@ -50,7 +50,7 @@ pub struct PhantomToken {
     pub response: ResponseFormat,
     /// Time limit for an introspection, and again for a token exchange, in milliseconds.
     pub timeout_ms: u64,
-    /// Whether an access token that is a JWT is introspected rather than forwarded.
+    /// Whether an access token that is a JWT is introspected or exchanged rather than forwarded.
     pub introspect_jwts: bool,
 }
 
@@ -98,8 +98,8 @@ enum JwtAccessTokens {
     /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, authentication of the user,
     /// certificate), and forwards it unchanged. The API validates it.
     Pass,
-    /// The filter introspects it like any other token. With `response: auto`, if the token is active and the response
-    /// contains no JWT, the filter forwards the token unchanged.
+    /// The filter introspects or exchanges it like any other token. With `response: auto` and without `token_exchange`,
+    /// if the token is active and the response contains no JWT, the filter forwards the token unchanged.
     Introspect,
 }
 
@@ -131,7 +131,7 @@ pub(super) struct RawPhantomToken {
     /// allowed otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// Maximum time for which the filter caches an introspection response or an exchanged token, in seconds. The `exp`
+    /// Maximum time for which the filter caches an introspection response or an exchanged token, in seconds. The expiry
     /// of either shortens this time, and so does `Cache-Control` of an introspection response unless
     /// `ignore_cache_control` is `true`. The filter caches a response about an inactive token for at most 5 seconds.
     #[serde(default = "default_cache_seconds")]
@@ -141,21 +141,22 @@ pub(super) struct RawPhantomToken {
     /// authorization servers forbid caching in every response.
     #[serde(default)]
     ignore_cache_control: bool,
-    /// Maximum number of introspection responses about active tokens that each worker caches. The same number again applies to
-    /// responses about inactive tokens, and three times this number to opened cookies.
+    /// Maximum number of responses about active tokens (of introspection or token exchange) that each worker caches. The
+    /// same number again applies to responses about inactive tokens, and three times this number to opened cookies.
     #[serde(default = "default_cache_entries")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
     token_cache_entries: u64,
-    /// Maximum size of the introspection responses about active tokens that each worker caches, in bytes. The same number again
-    /// applies to opened cookies, and an eighth of it to responses about inactive tokens.
+    /// Maximum size of the responses about active tokens (of introspection or token exchange) that each worker caches, in
+    /// bytes. The same number again applies to opened cookies, and an eighth of it to responses about inactive tokens.
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
-    /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes.
-    /// The native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in
-    /// Envoy's shared data, beside what each worker caches. Entry points with the same introspection settings share them,
-    /// whatever they require of a token. In the native module, the size applies to each group of such entry points. 0:
-    /// workers share no responses. At `/authorize` the field has no effect.
+    /// Maximum size of the responses about active tokens (of introspection or token exchange) that all workers of an
+    /// Envoy process share, in bytes. The native module has them in its own memory, and its workers cache no others. The
+    /// proxy-wasm module has them in Envoy's shared data, beside what each worker caches. Entry points with the same
+    /// settings of introspection and exchange, this field and `timeout_ms` included, share them, whatever they require of
+    /// a token. In the native module, the size applies to each group of such entry points. 0: workers share no responses.
+    /// At `/authorize` the field has no effect.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,

@@ -9,8 +9,9 @@ use super::filter::RawConfig;
 
 /// Returns the JSON Schema of the configuration, with all subschemas inline. Editors support draft 07 best.
 ///
-/// The schema has names, types, bounds, defaults and enumerations, and says of which fields one is required at least.
-/// Only the parser checks the other rules between fields, and the syntax of strings such as URLs.
+/// The schema has names, types, bounds, defaults and enumerations. It says that at least one section is required, and
+/// in the token stage at least one of introspection and token exchange. Only the parser checks the other rules between
+/// fields, and the syntax of strings such as URLs.
 #[must_use]
 pub fn schema() -> Value {
     let mut settings = SchemaSettings::draft07();

@@ -11,8 +11,8 @@ use super::error::ConfigError;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Source {
-    /// Name of an environment variable of Envoy with the secret. For the proxy-wasm module,
-    /// `vm_config.environment_variables.host_env_keys` must contain it.
+    /// Name of an environment variable of Envoy (for `/authorize`, of the service) with the secret. For the proxy-wasm
+    /// module, `vm_config.environment_variables.host_env_keys` must contain it.
     Env(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
     /// The secret itself, which everybody who can read Envoy's configuration then knows.
     Inline(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),

@@ -4,7 +4,8 @@ use super::endpoint::Endpoint;
 use super::error::ConfigError;
 use super::token_exchange::{RawTokenExchange, TokenExchange};
 
-/// What the token stage does with an access token: at least one request to the authorization server.
+/// What the token stage does with an access token about which nothing is known: one or two requests to the authorization
+/// server.
 #[derive(Clone, Debug)]
 pub enum Steps {
     /// The stage introspects the token at this endpoint.

@@ -1,5 +1,5 @@
-//! Warnings to the operator that callers can cause: at most one line of each kind per minute, with a count of the
-//! causes.
+//! Warnings to the operator, most of which callers can cause: from each gateway at most one line of each kind per minute,
+//! with a count of the causes or, for clocks, the largest difference.
 
 mod notice;
 
@@ -82,7 +82,8 @@ impl Notices {
         self.clocks_differ = self.clocks_differ.max(Some(seconds));
     }
 
-    /// Counts a request with a session cookie that was refused because introspection calls its token inactive.
+    /// Counts a request with a session cookie that was refused because the authorization server does not accept its
+    /// token, or the token has expired by the local clock.
     pub(crate) fn session_token_inactive(&mut self) {
         self.inactive = self.inactive.saturating_add(1);
     }

@@ -19,10 +19,11 @@ pub enum Notice {
     /// The clocks differ: tokens that introspection calls active, or that exchanges returned, have expired by the local
     /// clock.
     ClocksDiffer {
-        /// Minimum difference of the clocks, in seconds.
+        /// Largest time since the `exp` of such a token, in seconds.
         seconds: u64,
     },
-    /// Introspection calls most access tokens from the service's own cookies inactive.
+    /// The authorization server does not accept most access tokens from the service's own cookies, or they have expired by
+    /// the local clock.
     SessionTokensInactive {
         /// Number of requests that were refused for this reason.
         inactive: u64,
@@ -81,8 +82,8 @@ impl fmt::Display for Notice {
                 client_id,
             } => write!(
                 f,
-                "{inactive} of {requests} requests with a session cookie were refused, since the authorization server calls their access \
-                 token inactive: check that the client `{client_id}` may introspect, or exchange, access tokens issued to the service's client"
+                "{inactive} of {requests} requests with a session cookie were refused, since the authorization server does not accept \
+                 their access tokens: check that the client `{client_id}` may introspect, or exchange, access tokens issued to the service's client"
             ),
             Self::NotCached { responses } => write!(
                 f,
@@ -100,14 +101,14 @@ impl fmt::Display for Notice {
                 status,
                 cluster,
             } => {
-                write!(f, "{failures} polls of the list of ended sessions failed (")?;
+                write!(f, "{failures} polls of the list of ended sessions failed: ")?;
                 match status {
                     Some(status) => write!(f, "HTTP {status}")?,
                     None => f.write_str("no response")?,
                 }
                 write!(
                     f,
-                    "): until one succeeds, sessions that ended after the last successful one are accepted until their access \
+                    "; until one succeeds, sessions that ended after the last successful one are accepted until their access \
                      tokens expire or become inactive: check that the cluster `{cluster}` leads to the admin listener of the service"
                 )
             }

@@ -137,7 +137,7 @@ fn read(exchange: &TokenExchange, subject: Subject<'_>, body: &[u8], now: u64) -
 /// omit it.
 fn check_types(exchange: &TokenExchange, members: &Map<String, Value>) -> Result<(), UnusableClaims> {
     let token_type = members.get("token_type").and_then(Value::as_str).unwrap_or_default();
-    // A token that is not an access token has no type (RFC 8693, section 2.2.1).
+    // Of a token that is not an access token, `token_type` is `N_A` (RFC 8693, section 2.2.1).
     let is_jwt = exchange.requested_token_type == RequestedTokenType::Jwt && token_type.eq_ignore_ascii_case("n_a");
     if !token_type.eq_ignore_ascii_case("bearer") && !is_jwt {
         return Err(UnusableClaims("token exchange response: `token_type` is not Bearer"));

@@ -6,16 +6,16 @@ use super::ended::{AllEnded, Ended};
 use crate::cookie::session_id::SessionId;
 
 /// How far the times of a user or a login may get ahead of the clock, in seconds, in addition to clock skew: each
-/// logout within a second of the one before, with a login between them, takes one.
+/// logout within a second of the one before takes one, since a login may be between them.
 const MAX_AHEAD_SECONDS: u64 = 60;
 
-/// What was ended, each with the time (seconds since 1970) up to which it ends sessions that began. The number of
+/// What was ended, each with a time (seconds since 1970): the entry ends sessions that began up to then. The number of
 /// entries is bounded: the one with the earliest time is dropped first.
 ///
 /// Times are in whole seconds, and the clocks of replicas differ, so a clock alone cannot tell what was before a
-/// logout. An entry ends all sessions that began up to the clock skew after it. A login that knew the entry before it
-/// requested its tokens begins its session one second after that time ([`EndedSessions::begin`]). The next logout of
-/// the same name ends that session too, however soon it comes ([`EndedSessions::end`]).
+/// logout. An entry ends all sessions that began up to the clock skew after the logout. A login that knew the entry
+/// before it requested its tokens begins its session one second after that time ([`EndedSessions::begin`]). The next
+/// logout of the same name ends that session too, however soon it comes ([`EndedSessions::end`]).
 #[derive(Clone, Debug)]
 pub struct EndedSessions {
     entries: HashMap<Ended, Entry>,

@@ -205,7 +205,7 @@ pub(super) unsafe fn weak(pointer: ConfigPtr) -> Weak<Config> {
     Arc::downgrade(&config)
 }
 
-/// On whichever thread drops the last count: that of a worker, or one that wakes the configuration.
+/// On whichever thread drops the last count: the main thread, a worker, or one that wakes the configuration.
 impl Drop for Config {
     fn drop(&mut self) {
         if !self.module().is_null() {

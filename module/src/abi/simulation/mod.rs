@@ -1,5 +1,6 @@
-//! A simulated Envoy, for tests under sanitizers: it has the functions that the module calls, on real threads, and destroys
-//! requests, configurations and schedulers when and where Envoy does. It forwards nothing: a test says what is behind it.
+//! A simulated Envoy, for tests under sanitizers: it has the functions that the module calls, except those for secrets, on
+//! real threads, and destroys requests and configurations when and where Envoy does. It forwards nothing: a test says what is
+//! behind it.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::unreachable,

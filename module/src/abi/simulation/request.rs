@@ -44,7 +44,7 @@ pub(crate) enum Upstream {
     Never,
 }
 
-/// A value of Envoy's that lets the module panic, since no memory has room for what it announces.
+/// A value of Envoy's that makes the module panic, since no memory has room for what it announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The number of the headers of the request.
@@ -121,7 +121,7 @@ impl Request {
             .changed
             .wait_timeout_while(progress, PATIENCE, |progress| !until(progress))
             .unwrap_or_else(PoisonError::into_inner);
-        // Not a panic inside a call of another test's thread only: the message says which request.
+        // The message says which request it is.
         assert!(!timeout.timed_out(), "request {} waits for ever", self.number);
         progress
     }

@@ -22,7 +22,7 @@ pub(crate) struct Callout {
 /// What becomes of a callout.
 #[derive(Clone)]
 pub(crate) enum CalloutPlan {
-    /// A response: its status, media type and body.
+    /// A response with JSON: when it comes, its status and its body.
     Http(When, u16, String),
     /// Its stream is reset after the head.
     Reset(When),

@@ -1,4 +1,5 @@
-//! The functions of Envoy that the module calls. A fault of the module that they notice ends the test program.
+//! The functions of Envoy that the module calls, except those for metrics, spans and secrets. A fault of the module that they
+//! notice ends the test program.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
