@@ -44,12 +44,10 @@ impl Variants {
             signed_in: Vec::new(),
         };
         let ours = |configuration: Value| vec![envoy::wasm(&ground.artifacts.filter, &configuration)];
-        let web = |entries: usize| {
-            ours(json!({"bff_token": envoy::bff_token(), "phantom_token": envoy::phantom_token(entries)}))
-        };
         let bare = all.add_listener(Vec::new());
         let noop = all.add_listener(vec![envoy::wasm(&ground.artifacts.noop_filter, &json!({}))]);
-        let web_port = all.add_listener(web(10_000));
+        let (stage, cookies) = (envoy::phantom_token(10_000), envoy::bff_token());
+        let web_port = all.add_listener(ours(json!({"bff_token": cookies, "phantom_token": stage})));
         for size in SIZES_BYTES {
             let sessions = ground.sessions(size, SESSIONS)?;
             let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
@@ -80,7 +78,7 @@ impl Variants {
                 Some((true, false)),
             );
         }
-        all.add_web_variants(ground, bare, web_port, &ours, &web)?;
+        all.add_web_variants(ground, bare, web_port, &ours)?;
         all.add_other_filters(ground, bare);
         if ground.artifacts.oauth2_proxy.is_some() {
             all.add_oauth2_proxy(bare);
@@ -94,7 +92,6 @@ impl Variants {
         bare: u16,
         web_port: u16,
         ours: &impl Fn(Value) -> Vec<Value>,
-        web: &impl Fn(usize) -> Vec<Value>,
     ) -> Result<()> {
         let sessions = ground.sessions(200, SESSIONS)?;
         let posts = || sessions.iter().map(|session| ground.post(session)).collect::<Vec<_>>();

@@ -178,13 +178,17 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
                 add_error("share a cookie key: set different keys for each".to_owned());
             }
-            let share_a_host = |is_shared: fn(&str, &str) -> bool| match (one.hosts.as_slice(), other.hosts.as_slice()) {
+            let share_a_host = |is_shared: fn(&str, &str) -> bool| match (one.hosts.as_slice(), other.hosts.as_slice())
+            {
                 ([], []) => true,
                 // The application that names its hosts takes precedence.
                 ([], _) | (_, []) => false,
-                (hosts, others) => hosts.iter().any(|host| others.iter().any(|other| is_shared(host, other))),
+                (hosts, others) => hosts
+                    .iter()
+                    .any(|host| others.iter().any(|other| is_shared(host, other))),
             };
-            let is_below = |path: &str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+            let is_below =
+                |path: &str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
             let (prefix, other_prefix) = (one.endpoints_prefix.as_str(), other.endpoints_prefix.as_str());
             let share_paths =
                 prefix == other_prefix || is_below(prefix, other_prefix) || is_below(other_prefix, prefix);
@@ -219,8 +223,8 @@ fn without_port(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::super::parse;
-    use super::is_host;
     use super::super::tests::two_applications::{KEYS, env, two};
+    use super::is_host;
 
     #[test]
     fn each_application_has_what_is_its_own_and_what_is_common() {

@@ -76,10 +76,7 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
 
     // Several of one name that cannot be decrypted are told of like one.
     let twice = format!("example-at={0}; example-at={0}", sealed(Purpose::AccessToken));
-    assert_eq!(
-        refused(&mut gateway, &head("GET", &[("cookie", &twice)])),
-        Some(401)
-    );
+    assert_eq!(refused(&mut gateway, &head("GET", &[("cookie", &twice)])), Some(401));
     assert_eq!(gateway.counters().of(Counter::CookieOfUnknownKey), 3);
 
     // A forwarded request counts neither itself nor the next refused one.

@@ -104,8 +104,9 @@ impl Release<'_> {
     fn objects(&self) -> Result<Map<String, Value>> {
         let arguments = ["get", KINDS, "--namespace", &self.namespace, "--output", "json"];
         let text = self.server.succeed(&arguments)?.replace(&self.namespace, "namespace");
-        let list: Value = serde_json::from_str(&text)
-            .map_err(|error| format!("parsing the output of `kubectl get` failed: {error}: check the version of kubectl"))?;
+        let list: Value = serde_json::from_str(&text).map_err(|error| {
+            format!("parsing the output of `kubectl get` failed: {error}: check the version of kubectl")
+        })?;
         let items = list["items"].as_array().cloned().unwrap_or_default();
         Ok(items.into_iter().map(own_part).collect())
     }

@@ -37,8 +37,9 @@ pub(super) fn of(package: &str, target: &str) -> Result<String> {
             " {p}",
         ]))?;
     let metadata = ask(command::cargo().args(["metadata", "--locked", "--format-version", "1"]))?;
-    let metadata = serde_json::from_str(&metadata)
-        .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}: check the version of cargo"))?;
+    let metadata = serde_json::from_str(&metadata).map_err(|error| {
+        format!("parsing the output of `cargo metadata` failed: {error}: check the version of cargo")
+    })?;
     let lock = files::read(&workspace::path("Cargo.lock"))?;
     let document = document(package, &graph(&tree)?, &metadata, &checksums(&lock))?;
     serde_json::to_string_pretty(&document)

@@ -27,8 +27,9 @@ fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
         .current_dir(workspace::root());
     let text = command::read_output(&mut cargo)
         .ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(&cargo)))?;
-    let metadata: Value = serde_json::from_str(&text)
-        .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}: check the version of cargo"))?;
+    let metadata: Value = serde_json::from_str(&text).map_err(|error| {
+        format!("parsing the output of `cargo metadata` failed: {error}: check the version of cargo")
+    })?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let foreign = packages.filter(|package| !package["source"].is_null());
     let manifests = foreign.filter_map(|package| package["manifest_path"].as_str());
