@@ -80,12 +80,7 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
     assert_eq!(gateway.counters().of(Counter::CookieOfUnknownKey), 3);
 
     // A forwarded request counts neither itself nor the next refused one.
-    let beside = format!(
-        "{}; example-csrf={}; example-csrf={}",
-        at("token"),
-        sealed(Purpose::Csrf),
-        csrf()
-    );
+    let beside = format!("{}; example-csrf={}; {}", at("token"), sealed(Purpose::Csrf), csrf());
     let request = head(
         "POST",
         &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &beside)],

@@ -160,7 +160,7 @@ mod tests {
             &["40 of 50", "the client `gateway` may introspect, or exchange,"],
             &["7 requests", "`https://new.example.com`", "trusted_web_origins"],
             &["9 introspection responses", "phantom_token.ignore_cache_control"],
-            &["30 polls", "(no response)", "cluster `bff_admin`"],
+            &["30 polls", "failed: no response", "cluster `bff_admin`"],
         ]) {
             for word in words {
                 assert!(line.contains(word), "{line}: {word}");
