@@ -1,6 +1,6 @@
 //! The requests that belong to an application.
 
-use crate::config::{Config, is_host};
+use crate::config::{Config, is_at_or_below, is_host};
 
 /// The hosts and the path of one application.
 #[derive(Debug)]
@@ -23,9 +23,7 @@ impl Routing {
 
     /// Whether a request with this `Host` and path belongs to the application.
     pub fn is_for(&self, host: &str, path: &str) -> bool {
-        let below = path.strip_prefix(self.endpoints_prefix.as_str());
-        let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if !is_below && !self.is_only_application {
+        if !is_at_or_below(path, &self.endpoints_prefix) && !self.is_only_application {
             return false;
         }
         self.hosts.is_empty() || self.hosts.iter().any(|configured| is_host(host, configured))

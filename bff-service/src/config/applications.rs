@@ -187,11 +187,8 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
                     .iter()
                     .any(|host| others.iter().any(|other| is_shared(host, other))),
             };
-            let is_below =
-                |path: &str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
             let (prefix, other_prefix) = (one.endpoints_prefix.as_str(), other.endpoints_prefix.as_str());
-            let share_paths =
-                prefix == other_prefix || is_below(prefix, other_prefix) || is_below(other_prefix, prefix);
+            let share_paths = is_at_or_below(prefix, other_prefix) || is_at_or_below(other_prefix, prefix);
             if share_paths && share_a_host(|host, other| is_host(host, other) || is_host(other, host)) {
                 add_error(
                     "share a host and `endpoints_prefix` (or one prefix is below the other): set different `hosts` or \
@@ -207,6 +204,12 @@ fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
         }
     }
     errors
+}
+
+/// Whether a path is a path prefix of the configuration, or below it.
+pub fn is_at_or_below(path: &str, prefix: &str) -> bool {
+    let below = path.strip_prefix(prefix);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a request with this `Host` is for a host of the configuration, which has a port only if that counts.
@@ -310,6 +313,11 @@ mod tests {
             ("a.com:8443", "a.com:8443", true),
             ("a.com:8443", "a.com:9443", false),
             ("a.com", "a.com:8443", false),
+            ("a.com:443", "a.com", true),
+            ("a.com:", "a.com", true),
+            ("a.com:80a", "a.com", false),
+            ("a.com.", "a.com", false),
+            ("user@a.com", "a.com", false),
             ("[::1]:8443", "[::1]", true),
             ("[::1]", "[::1]", true),
         ] {

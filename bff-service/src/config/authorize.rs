@@ -1,14 +1,15 @@
 //! The rules of `/authorize`: the filter's plugin configuration, in a separate file.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderName;
 use bff_core::gateway::config::{Config as Rules, EndStreams};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::error::FieldError;
+use super::secrets;
 use super::sections::Settings;
 
 /// The rules, with a digest to compare them after a reload.
@@ -56,16 +57,11 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
     let unreadable = RefCell::new(None);
     let secret = |name: &str| {
         let found = env(name).or_else(|| {
-            let file = env(&format!("{name}_FILE"))?;
-            match std::fs::read_to_string(&file).map(Zeroizing::new) {
-                Ok(text) => Some(text.trim().to_owned()),
-                Err(error) => {
-                    unreadable.replace(Some(format!(
-                        "reading {file} ({name}_FILE) failed: {error}: write the path of a file that can be read"
-                    )));
-                    None
-                }
-            }
+            let variable = format!("{name}_FILE");
+            let file = env(&variable)?;
+            let read = secrets::read(Path::new(&file), &variable);
+            let read = read.map_err(|error| unreadable.replace(Some(error)));
+            read.ok().map(|secret| secret.expose().trim().to_owned())
         })?;
         digest.borrow_mut().update(&found);
         digest.borrow_mut().update([0]);
@@ -88,7 +84,9 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
             Ok((Some(rules), method_header))
         }
         Err(error) => {
-            let what = unreadable.take().unwrap_or_else(|| error.to_string());
+            let what = unreadable
+                .take()
+                .map_or_else(|| error.to_string(), |error: FieldError| error.to_string());
             Err(FieldError::new(FILE, format!("{}: {what}", path.display())))
         }
     }

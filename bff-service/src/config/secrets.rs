@@ -150,7 +150,8 @@ fn find(
     }
 }
 
-fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
+/// Reads a secret from a file that `field` names.
+pub(super) fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|error| {

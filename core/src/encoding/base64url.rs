@@ -59,6 +59,25 @@ mod tests {
     use super::*;
     use general_purpose::URL_SAFE_NO_PAD;
 
+    /// As public reports of other decoders ask: otherwise one value has several names.
+    #[test]
+    fn the_unused_bits_of_the_last_character_are_zero() {
+        const CANONICAL: &[u8] = b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert!(decode(CANONICAL).is_some());
+        assert_eq!(decode(b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl"), None);
+        for len in 1..200 {
+            let bytes = vec![0xa5; len];
+            let text = encode(&bytes);
+            for last in alphabet::URL_SAFE.as_str().bytes() {
+                let altered = [&text.as_bytes()[..text.len() - 1], &[last]].concat();
+                let is_same = decode(&altered).is_some_and(|decoded| decoded == bytes);
+                assert_eq!(is_same, altered == text.as_bytes(), "{len} {last}");
+            }
+        }
+        // A character of padding inside ends nothing.
+        assert_eq!(decode(&[CANONICAL, b"=", CANONICAL].concat()), None);
+    }
+
     #[test]
     fn both_engines_write_the_same_and_refuse_the_same() {
         for len in 0..200 {

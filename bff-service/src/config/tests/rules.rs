@@ -221,7 +221,7 @@ fn faults_in_the_rules_of_authorize_name_the_file_and_the_field_and_no_secret() 
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("reading /nowhere/keys (GATEWAY_KEYS_FILE) failed"),
+        message.contains("GATEWAY_KEYS_FILE: reading /nowhere/keys failed: "),
         "{message}"
     );
     let missing = EXAMPLE.replace(
