@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use bff_core::cookie::names::{CookieNames, NamePrefixes};
+use bff_core::cookie::name_prefixes::{CookieNames, NamePrefixes};
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Binding, Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;

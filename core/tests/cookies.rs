@@ -5,7 +5,7 @@
 )]
 
 use bff_core::cookie::jar::CookieJar;
-use bff_core::cookie::names::{CookieNames, NamePrefixes};
+use bff_core::cookie::name_prefixes::{CookieNames, NamePrefixes};
 use bff_core::cookie::purpose::Purpose;
 use proptest::prelude::*;
 

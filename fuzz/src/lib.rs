@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bff_core::cookie::names::{CookieNames, NamePrefixes};
+use bff_core::cookie::name_prefixes::{CookieNames, NamePrefixes};
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, Sealer};
 use bff_core::cookie::session_id::SessionId;

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: builds what the tests need, and runs all of them.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use demo_system::Artifacts;
@@ -38,6 +39,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         ..artifacts.clone()
     };
     environment.push(("NATIVE_MODULE", native.filter.clone().into()));
+    environment.push(("AUTHORIZATION_SERVER_DATABASE", prepare_database(&artifacts)?.into()));
     let mut jobs = Vec::new();
     for selected in selection::select(binaries::build()?, names)? {
         let Selected { binary, names, .. } = &selected;
@@ -72,4 +74,16 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     jobs::run(jobs)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates the database that each authorization server of the tests starts with.
+fn prepare_database(artifacts: &Artifacts) -> Result<PathBuf> {
+    let file = workspace::target().join("authorization-server.sqlite");
+    let script = artifacts.authorization_server.join("prepare-database.mjs");
+    command::run(
+        "preparing the database of the authorization server",
+        Command::new(&artifacts.node).arg(script).arg(&file),
+        "correct the error above, which is in the folder `demo/authorization-server`",
+    )?;
+    Ok(file)
 }

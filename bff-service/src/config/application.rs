@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use actix_web::http::header::HeaderName;
-use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::name_prefixes::CookieNames;
 use bff_core::cookie::seal::Sealer;
 use bff_core::cookie::session_id::SubjectHash;
 use bff_core::crypto::key_ring::KeyRing;

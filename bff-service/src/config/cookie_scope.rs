@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bff_core::cookie::names::NamePrefixes;
+use bff_core::cookie::name_prefixes::NamePrefixes;
 
 use super::error::FieldError;
 use super::sections::{DeviceBinding, Settings};

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::http::header::HeaderName;
-use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::name_prefixes::CookieNames;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::trusted_origins::TrustedOrigins;
 use oauth2::{RedirectUrl, Scope};

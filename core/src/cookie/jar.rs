@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 use smallvec::SmallVec;
 
-use super::names::CookieNames;
+use super::name_prefixes::CookieNames;
 use super::parts::{CookieValues, MAX_PARTS, MAX_VALUES, Part, Parts};
 use super::purpose::Purpose;
 
@@ -250,7 +250,7 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::names::NamePrefixes;
+    use crate::cookie::name_prefixes::NamePrefixes;
     use crate::cookie::parts::MAX_VALUES_BYTES;
 
     fn names() -> CookieNames {

@@ -9,6 +9,7 @@ pub mod authorization_server;
 mod bearer;
 mod bounded_lru;
 pub mod cache_key;
+mod cache_lifetime;
 mod claim_to_headers;
 pub mod config;
 mod cookie_cache;

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use super::authorization_server::Step;
+use super::cache_lifetime::inactive_until;
 use super::config::PhantomToken;
 use super::rejection::Rejection;
 use super::token_info::TokenInfo;
-
-/// Time for which a response about an inactive token is cached, in seconds; at most `token_cache_seconds`.
-/// `Cache-Control` does not count: if `no-store` did, every request with an invalid token would cause a callout.
-const INACTIVE_SECONDS: u64 = 5;
 
 /// What the authorization server says about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +38,7 @@ impl TokenOutcome {
     pub(crate) fn inactive(stage: &PhantomToken, reason: InactiveReason, now: u64) -> Self {
         Self::Known {
             state: TokenState::Inactive(reason),
-            expires_at: now.saturating_add(INACTIVE_SECONDS.min(stage.cache_seconds)),
+            expires_at: inactive_until(stage, now),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The whole configuration file, and the fields outside of all tables.
 
-use bff_core::cookie::names::NamePrefixes;
+use bff_core::cookie::name_prefixes::NamePrefixes;
 use bff_core::cookie::parts::MAX_PARTS;
 use serde::Deserialize;
 

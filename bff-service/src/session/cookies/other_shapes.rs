@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use bff_core::cookie::names::is_host_locked;
+use bff_core::cookie::name_prefixes::is_host_locked;
 use bff_core::cookie::purpose::Purpose;
 
 use super::request::RequestCookies;

@@ -1,6 +1,6 @@
 //! The fixed properties of an application's cookies: names, paths and sealer.
 
-use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::name_prefixes::CookieNames;
 use bff_core::cookie::purpose::Purpose;
 
 use super::keys::RotatingSealer;

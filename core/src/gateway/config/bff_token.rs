@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::error::ConfigError;
 use super::source::{Secrets, Source};
-use crate::cookie::names::{CookieNames, NamePrefixes};
+use crate::cookie::name_prefixes::{CookieNames, NamePrefixes};
 use crate::cookie::seal::Sealer;
 use crate::crypto::key_ring::{KeyRing, KeyWarning};
 use crate::request::trusted_origins::TrustedOrigins;

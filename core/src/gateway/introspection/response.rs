@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use super::error_response::error_response;
 use crate::gateway::authorization_server::{ServerResponse, Step, media_type};
 use crate::gateway::bearer;
+use crate::gateway::cache_lifetime::introspected_until;
 use crate::gateway::claim_to_headers::headers_of_claims;
 use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
 use crate::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
 use crate::jwt;
-use crate::request::cache_control::lifetime;
 
 /// Returns the meaning of a response about a token at the time `now`, in seconds since 1970.
 pub fn classify(stage: &PhantomToken, token: &[u8], response: &ServerResponse, now: u64) -> TokenOutcome {
@@ -48,13 +48,8 @@ pub fn classify(stage: &PhantomToken, token: &[u8], response: &ServerResponse, n
             seconds,
         });
     }
-    let allowed = match stage.ignore_cache_control {
-        true => u64::MAX,
-        false => lifetime(cache_control.iter().map(Vec::as_slice)),
-    };
-    let cached_until = now.saturating_add(allowed.min(stage.cache_seconds));
     TokenOutcome::Known {
-        expires_at: info.expires_at.unwrap_or(u64::MAX).min(cached_until),
+        expires_at: introspected_until(stage, info.expires_at, cache_control, now),
         state: TokenState::Active(Arc::new(info)),
     }
 }

@@ -8,14 +8,12 @@ use super::error_response::error_response;
 use crate::gateway::authentication::Authentication;
 use crate::gateway::authorization_server::{ServerResponse, Step, media_type};
 use crate::gateway::bearer;
+use crate::gateway::cache_lifetime::exchanged_until;
 use crate::gateway::config::{ACCESS_TOKEN, JWT, PhantomToken, RequestedTokenType, TokenExchange};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
 use crate::gateway::token_state::{InactiveReason, TokenOutcome, TokenState};
 use crate::jwt;
 use crate::request::access_token;
-
-/// How long before its expiry a token is exchanged again, in seconds; at most a tenth of its lifetime.
-const MARGIN_SECONDS: u64 = 10;
 
 /// What is known about a subject token.
 #[derive(Clone, Copy)]
@@ -35,8 +33,6 @@ pub fn classify(
     response: &ServerResponse,
     now: u64,
 ) -> TokenOutcome {
-    // `Cache-Control` does not count: every token response forbids caching (RFC 6749, section 5.1). The gateway is a client of
-    // the authorization server, and uses its token for as long as the token is valid.
     let ServerResponse::Http {
         status,
         content_type,
@@ -69,14 +65,9 @@ pub fn classify(
         };
         return TokenOutcome::inactive(stage, reason, now);
     }
-    // The API gets no token in its last seconds: it would expire on the way there, or by the clock of the API, and the page
-    // could do nothing about it.
-    let margin = |expires_at: u64| expires_at.saturating_sub(MARGIN_SECONDS.min(expires_at.saturating_sub(now) / 10));
-    let until = subject.introspected.map(|(_, until)| until);
-    let limits = [expires_at.map(margin), info.expires_at, until];
-    let cached_until = now.saturating_add(stage.cache_seconds);
+    let introspected_until = subject.introspected.map(|(_, until)| until);
     TokenOutcome::Known {
-        expires_at: limits.into_iter().flatten().fold(cached_until, u64::min),
+        expires_at: exchanged_until(stage, expires_at, [info.expires_at, introspected_until], now),
         state: TokenState::Active(Arc::new(info)),
     }
 }

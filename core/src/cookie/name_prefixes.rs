@@ -1,4 +1,4 @@
-//! The names of the cookies, and the purposes that they stand for.
+//! The full names of the cookies, with the cookie name prefixes that browsers know, and the purposes that a name stands for.
 
 use serde::Deserialize;
 
