@@ -8,7 +8,7 @@ use demo_system::Artifacts;
 use crate::jobs::{self, Company, Job};
 use crate::result::Result;
 use crate::selection::{self, Selected};
-use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
+use crate::{binaries, client, command, fuzz, programs, spa, tools, workspace};
 
 /// The tests of manifests with the proxy-wasm module. `tests/tests/kubernetes.rs` runs those with the native module.
 const BEHIND_CONTROL_PLANES: [&str; 2] = ["behind_istio", "behind_envoy_gateway"];
