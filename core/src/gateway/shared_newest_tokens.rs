@@ -23,7 +23,7 @@ pub(crate) struct SharedNewestTokens {
 impl SharedNewestTokens {
     /// Creates the table of a deployment.
     pub(crate) fn new(sealer: &Sealer) -> Option<Self> {
-        let encryption = sealer.derived_keys("bff newest tokens: encryption");
+        let encryption = sealer.derived_keys("bff newest tokens: XChaCha20-Poly1305");
         let keys = encryption.zip(sealer.derived_keys("bff newest tokens: nonces"));
         let mut tables = keys.filter_map(|(key, nonce)| SharedCache::with_keys("newest_tokens", [key, nonce], BYTES));
         Some(Self {
