@@ -1,6 +1,6 @@
 // Creates a database with keys and the demo user: `node prepare-database.mjs FILE`. Tests start many servers, each with a copy
 // of it: generating the keys would take a third of the processor time of a start.
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 
 import { findOrCreateDemoUser } from './src/accounts.mjs';
 import { openDatabase } from './src/database.mjs';
@@ -13,10 +13,12 @@ if (!file) {
   console.error('error: missing FILE: write the path of the database that this program creates');
   process.exit(1);
 }
-// A database of an earlier version could have other tables.
-rmSync(file, { force: true });
-const database = await openDatabase(file);
+// Under another name until it is complete: tests that run may copy it.
+const unfinished = `${file}.new`;
+rmSync(unfinished, { force: true });
+const database = await openDatabase(unfinished);
 await loadOrCreateKeys(database);
 await findOrCreateDemoUser(database);
 // The last connection moves the write-ahead log into the file.
 database.close();
+renameSync(unfinished, file);

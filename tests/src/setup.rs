@@ -65,7 +65,9 @@ pub fn start_from(artifacts: Artifacts, change: impl FnOnce(&mut Options)) -> Te
     let mut options = Options::for_tests(directory.path());
     change(&mut options);
     // Without it, the authorization server makes a database of its own, which takes longer.
-    if let Some(database) = std::env::var_os("AUTHORIZATION_SERVER_DATABASE") {
+    if let Some(database) = std::env::var_os("AUTHORIZATION_SERVER_DATABASE")
+        && !options.without.contains(&Component::AuthorizationServer)
+    {
         std::fs::copy(database, directory.path().join("authorization-server.sqlite")).expect("the database");
     }
     let system = System::start(&artifacts, options).unwrap_or_else(|error| panic!("{error}"));

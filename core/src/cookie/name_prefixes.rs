@@ -1,4 +1,4 @@
-//! The full names of the cookies, with the cookie name prefixes that browsers know, and the purposes that a name stands for.
+//! The full names of the cookies, with the cookie name prefixes that browsers know, and the purpose that a name stands for.
 
 use serde::Deserialize;
 

@@ -22,7 +22,7 @@ use super::config::{MAX_CACHE_SECONDS, PhantomToken};
 use super::token_codec;
 use super::token_info::TokenInfo;
 
-/// The maximum length of a slot, in bytes. The host copies a whole slot for each look at it, so slots are short.
+/// The maximum length of a slot, in bytes. The host copies a whole slot each time that it is read, so slots are short.
 const SLOT_BYTES: usize = 8 * 1024;
 /// The length of a nonce, in bytes.
 const NONCE_BYTES: usize = 24;
@@ -46,7 +46,7 @@ impl Slot {
 /// A table: its name, its keys, and the number of its slots.
 pub(crate) struct SharedCache {
     table: &'static str,
-    // In wasm, which has no AES instructions, it takes a quarter of the time of AES-GCM.
+    // In wasm, which has no AES instructions, it takes a quarter of the time of XAES-256-GCM.
     cipher: XChaCha20Poly1305,
     nonce_key: Zeroizing<[u8; 32]>,
     slots: u32,
@@ -113,9 +113,9 @@ impl SharedCache {
         let entry = entries(value, now).find(|entry| entry.start == start(key))?;
         let (nonce, sealed) = entry.sealed.split_first_chunk::<NONCE_BYTES>()?;
         let bound = associated_data(key, slot, entry.expires_at);
-        let mut sealed = Zeroizing::new(sealed.to_vec());
-        self.cipher.decrypt_in_place(nonce.into(), &bound, &mut *sealed).ok()?;
-        Some((token_codec::decode(&sealed)?, entry.expires_at))
+        let mut message = Zeroizing::new(sealed.to_vec());
+        self.cipher.decrypt_in_place(nonce.into(), &bound, &mut *message).ok()?;
+        Some((token_codec::decode(&message)?, entry.expires_at))
     }
 
     /// Makes the entry of a token until `expires_at`, in seconds since 1970.
@@ -158,24 +158,24 @@ impl SharedEntry {
 
     /// Seals the entry for a slot. `None`: it is too long.
     fn seal(&self, slot: Slot) -> Option<Vec<u8>> {
-        let mut sealed = token_codec::encode(&self.token)?;
+        let mut message = token_codec::encode(&self.token)?;
         let bound = associated_data(&self.key, slot, self.expires_at);
         // Nothing here generates random numbers. A nonce that depends on everything that is sealed repeats only for the same
         // bytes.
         let mut hash = Sha256::new();
         hash.update(*self.cache.nonce_key);
         hash.update(&bound);
-        hash.update(&*sealed);
+        hash.update(&*message);
         let hash: [u8; 32] = hash.finalize().into();
         let (nonce, _) = hash.split_first_chunk::<NONCE_BYTES>()?;
-        // In place: a vector that grows would leave what it held in memory.
-        let message = (&mut **sealed).into();
+        // In place: no copy of the message remains.
+        let in_place = (&mut **message).into();
         let tag = self
             .cache
             .cipher
-            .encrypt_inout_detached(nonce.into(), &bound, message)
+            .encrypt_inout_detached(nonce.into(), &bound, in_place)
             .ok()?;
-        let length = [nonce.len(), sealed.len(), tag.len()]
+        let length = [nonce.len(), message.len(), tag.len()]
             .into_iter()
             .fold(0, usize::saturating_add);
         let length = u32::try_from(length).ok()?;
@@ -184,7 +184,7 @@ impl SharedEntry {
             &self.expires_at.to_be_bytes(),
             &length.to_be_bytes(),
             nonce,
-            &sealed,
+            &message,
             &tag,
         ]
         .concat();
