@@ -155,8 +155,9 @@ pub(super) struct RawPhantomToken {
     /// Envoy process share, in bytes. The native module has them in its own memory, and its workers cache no others. The
     /// proxy-wasm module has them in Envoy's shared data, beside what each worker caches. Entry points with the same
     /// settings of introspection and exchange, this field and `timeout_ms` included, share them, whatever they require of
-    /// a token. In the native module, the size applies to each group of such entry points. 0: workers share no responses.
-    /// At `/authorize` the field has no effect.
+    /// a token. In the native module, the size applies to each group of such entry points. 0, or less than 8,192 in the
+    /// proxy-wasm module: workers share no responses. The proxy-wasm module shares none of more than some 8,000 bytes. At
+    /// `/authorize` the field has no effect.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,
