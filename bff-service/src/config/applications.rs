@@ -217,7 +217,8 @@ pub fn is_host(host: &str, configured: &str) -> bool {
     configured.eq_ignore_ascii_case(without_port(host)) || configured.eq_ignore_ascii_case(host)
 }
 
-fn without_port(host: &str) -> &str {
+/// Returns a host without its port.
+pub fn without_port(host: &str) -> &str {
     let split = host.rsplit_once(':');
     let split = split.filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     split.map_or(host, |(name, _)| name)

@@ -44,7 +44,7 @@ mod server_endpoints;
 mod validate;
 
 pub use self::application::Config;
-pub use self::applications::{is_at_or_below, is_host};
+pub use self::applications::{is_at_or_below, is_host, without_port};
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
 pub use self::cookie_scope::is_within;

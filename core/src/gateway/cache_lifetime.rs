@@ -44,16 +44,11 @@ pub(super) fn exchanged_until(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::config::Config;
 
     const NOW: u64 = 1_800_000_000;
 
     fn stage(members: &str) -> PhantomToken {
-        let text = format!(
-            r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
-                "client_id": "gateway", "client_secret": {{"inline": "a secret"}}, {members}}}}}"#
-        );
-        Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap()
+        PhantomToken::with(&format!(r#""client_secret": {{"inline": "a secret"}}, {members}"#))
     }
 
     #[test]

@@ -239,17 +239,13 @@ fn associated_data(key: &CacheKey, slot: Slot, expires_at: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::config::Config;
 
     const NOW: u64 = 1_800_000_000;
 
     fn stage(secret: &str, shared_cache_bytes: usize) -> PhantomToken {
-        let text = format!(
-            r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
-                "client_id": "gateway", "client_secret": {{"inline": "{secret}"}},
-                "shared_cache_bytes": {shared_cache_bytes}}}}}"#
-        );
-        Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap()
+        PhantomToken::with(&format!(
+            r#""client_secret": {{"inline": "{secret}"}}, "shared_cache_bytes": {shared_cache_bytes}"#
+        ))
     }
 
     fn cache() -> Arc<SharedCache> {

@@ -112,14 +112,10 @@ fn active(outcome: &TokenOutcome, now: u64) -> Option<(&Arc<TokenInfo>, u64)> {
 mod tests {
     use super::super::token_memory::Joined;
     use super::*;
-    use crate::gateway::config::Config;
 
     fn cache(entries: usize) -> TokenCache {
-        let text = format!(
-            r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
-                "client_id": "gateway", "client_secret": {{"inline": "a secret"}}, "token_cache_entries": {entries}}}}}"#
-        );
-        let stage = Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap();
+        let members = format!(r#""client_secret": {{"inline": "a secret"}}, "token_cache_entries": {entries}"#);
+        let stage = PhantomToken::with(&members);
         TokenCache::new(&stage, TokenMemory::of_stage(&stage), None)
     }
 

@@ -13,6 +13,7 @@ use bff_core::cookie::purpose::Purpose;
 
 use super::request::RequestCookies;
 use super::settings::CookieSettings;
+use crate::config::without_port;
 use crate::session::refresh_cookie::RefreshContent;
 
 /// Maximum number of `Set-Cookie` lines for other shapes in a response: proxies limit the size of a response head.
@@ -179,10 +180,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
 /// The host of a request as a `Domain`, and at most [`MAX_PARENTS`] of its parent domains, without the top-level domain,
 /// which no browser accepts.
 fn domains_of(host: &str) -> Vec<String> {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let name = without_port(host);
     let is_label = |label: &str| {
         let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         !label.is_empty() && label.bytes().all(is_legal)

@@ -363,3 +363,16 @@ fn default_shared_cache_bytes() -> u64 {
 fn default_timeout_ms() -> u64 {
     2000
 }
+
+#[cfg(test)]
+impl PhantomToken {
+    /// A valid stage with these further members of its JSON.
+    pub(in crate::gateway) fn with(members: &str) -> Self {
+        let text = format!(
+            r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
+                "client_id": "gateway", {members}}}}}"#
+        );
+        let config = super::Config::parse(text.as_bytes(), |_| None).unwrap();
+        config.phantom_token.unwrap()
+    }
+}
